@@ -1,0 +1,26 @@
+# `make` alone lists the commands.
+
+PORT ?= 8001
+export PORT PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: ## Serve with demo data until Ctrl-C (PORT=8001, PYTHON=python3.12)
+	@exec bin/run
+
+test: ## Run the tests on SQLite and PostgreSQL (ARGS="tests/test_x.py -k name")
+	@exec bin/test $(ARGS)
+
+lint: ## Check format and code
+	@bin/venv requirements-dev.txt
+	.venv/bin/python -m ruff format --check .
+	.venv/bin/python -m ruff check .
+
+format: ## Format, and mend what can be mended
+	@bin/venv requirements-dev.txt
+	.venv/bin/python -m ruff format .
+	.venv/bin/python -m ruff check --fix .

@@ -1,0 +1,187 @@
+"""The one way in, for HTTP, replay and admin alike.
+
+receive() stores a request before anything looks into it. process() makes of a stored delivery what it
+says, in one transaction: the claim of its Idempotency-Key, its records, their results and the answer.
+"""
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.utils import timezone
+
+from . import answers, idempotency, parking, problems, results
+from .answers import Answer
+from .models import Delivery, State, Tenant
+from .serializers import read_envelope
+from .services import Outcome, SyncService, services
+from .turns import is_lock_timeout, take_turn, with_retries
+from .wire import printable
+
+log = logging.getLogger(__name__)
+
+KEPT_HEADERS = (
+    "Content-Type",
+    "Content-Encoding",
+    "Idempotency-Key",
+    "User-Agent",
+    "X-Request-ID",
+    "X-Tenant-ID",
+)
+
+
+def receive(tenant: Tenant, module: str, body: bytes, headers: Mapping[str, str]) -> Delivery:
+    """Stores a request byte for byte, committed when this returns. Raises what the database raises."""
+    with transaction.atomic(durable=True):
+        return Delivery.objects.create(
+            tenant=tenant,
+            module=module,
+            body=body,
+            digest=hashlib.sha256(f"{tenant.slug}\n{module}\n".encode() + body).hexdigest(),
+            headers={name: printable(headers[name], 1_000) for name in KEPT_HEADERS if name in headers},
+        )
+
+
+def process(delivery: Delivery) -> Answer:
+    """Processes a stored delivery, for the first time or again, and answers it.
+
+    Raises the Problem that the sender gets where the request is refused as a whole (the delivery is
+    `rejected`), where processing crashed (`failed`), and where its turn did not come or the database
+    went away (it stays as it was, and can be processed again).
+    """
+    try:
+        answer = _process(delivery)
+    except problems.Problem as problem:
+        if problem.rejects:
+            _reject(delivery, problem)
+        raise
+    except (OperationalError, InterfaceError) as error:
+        log.error("database unavailable delivery=%s error=%s", delivery.uid, type(error).__name__)
+        raise problems.Unavailable(
+            "The delivery is stored, but could not be processed now. Send it again later, or replay it.",
+            delivery_id=str(delivery.uid),
+        ) from error
+    except Exception as error:
+        results.mark_failed(delivery.pk, error)
+        raise problems.ProcessingFailed(
+            "Processing failed. The delivery is stored and can be replayed.", delivery_id=str(delivery.uid)
+        ) from error
+    try:
+        parking.release(delivery.tenant)
+    except (DatabaseError, InterfaceError) as error:
+        # This delivery is committed and gets its answer; the parked stay ready for whoever comes next.
+        log.error("release put off tenant=%s error=%s", delivery.tenant.slug, type(error).__name__)
+    return answer
+
+
+def _process(delivery: Delivery) -> Answer:
+    key = idempotency.read_key(delivery.headers)
+    service = services()[delivery.module](delivery.tenant)
+    records = read_envelope(delivery.headers, bytes(delivery.body))
+
+    def parse(target: Delivery):
+        return service.parse((target.pk, position, record) for position, record in enumerate(records))
+
+    candidates = parse(delivery)  # the slow part, before anybody waits for us
+
+    def settle() -> Answer:
+        with transaction.atomic():
+            take_turn(delivery.tenant)
+            # Another process may have worked on it while we waited.
+            delivery.refresh_from_db(
+                fields=["state", "attempts", "repeats", "answer_status", "answer_is_final"]
+            )
+            target = idempotency.claim(delivery, key)
+            if target == delivery:
+                return _record(delivery, service, service.sync(candidates), key)
+            _mark_as_repeat(delivery, target)
+            if target.answer_is_final:
+                return Answer(target.answer_status, bytes(target.answer), replayed=True)
+            return _record(target, service, service.sync(parse(target)), key)
+
+    try:
+        return with_retries(settle)
+    except OperationalError as error:
+        if is_lock_timeout(error):
+            raise _busy(delivery, key) from error
+        raise
+
+
+def _busy(delivery: Delivery, key: str | None) -> problems.Problem:
+    """What to answer when the tenant's turn did not come in time."""
+    in_flight = Delivery.objects.filter(
+        tenant=delivery.tenant, module=delivery.module, state=Delivery.State.RECEIVED, pk__lt=delivery.pk
+    )
+    if key and in_flight.filter(**{"headers__Idempotency-Key": key}).exists():
+        return problems.KeyInFlight(
+            "A request with this Idempotency-Key is still being processed.", delivery_id=str(delivery.uid)
+        )
+    return problems.Unavailable(
+        "The delivery is stored, but others of this tenant are before it. Send it again later, or replay it.",
+        delivery_id=str(delivery.uid),
+    )
+
+
+def _record(delivery: Delivery, service: SyncService, outcomes: Sequence[Outcome], key: str | None) -> Answer:
+    """Keeps what one whole attempt made of a delivery, and the answer."""
+    attempt = delivery.attempts + 1
+    if delivery.attempts:
+        delivery.results.filter(current=True).update(current=False, ready=False)
+    results.store(service, [(delivery.pk, attempt, outcomes)])
+    counts = answers.count(outcomes)
+    duplicate_of = delivery.duplicate_of or _first_of_the_same_bytes(delivery)
+    body = answers.render(delivery, service, outcomes, duplicate_of=duplicate_of, key=key)
+    incomplete = counts[State.INVALID] or counts[State.ERROR]
+    changes = {
+        "state": Delivery.State.INCOMPLETE if incomplete else Delivery.State.DONE,
+        "attempts": attempt,
+        "processed_at": timezone.now(),
+        "duplicate_of": duplicate_of,
+        "traceback": "",
+        **{state.lower(): n for state, n in counts.items()},
+    }
+    # What was answered for good is answered again for good.
+    if not delivery.answer_is_final:
+        final = not any(outcome.state == State.ERROR or outcome.waits_for for outcome in outcomes)
+        changes |= {"answer": body, "answer_status": 200, "answer_is_final": final}
+    _save(delivery, **changes)
+    log.info(
+        "processed tenant=%s module=%s delivery=%s attempt=%d %s",
+        delivery.tenant.slug,
+        delivery.module,
+        delivery.uid,
+        attempt,
+        " ".join(f"{state}={n}" for state, n in counts.items() if n),
+    )
+    return Answer(200, body)
+
+
+def _first_of_the_same_bytes(delivery: Delivery) -> Delivery | None:
+    earlier = Delivery.objects.filter(tenant=delivery.tenant, digest=delivery.digest, pk__lt=delivery.pk)
+    return earlier.only("uid", "tenant_id").order_by("pk").first()
+
+
+def _mark_as_repeat(delivery: Delivery, target: Delivery) -> None:
+    _save(
+        delivery,
+        repeats=target,
+        duplicate_of=target.duplicate_of or target,
+        state=Delivery.State.DONE,
+        processed_at=timezone.now(),
+    )
+
+
+def _reject(delivery: Delivery, problem: problems.Problem) -> None:
+    log.info("rejected tenant=%s delivery=%s code=%s", delivery.tenant.slug, delivery.uid, problem.code)
+    changes = {"state": Delivery.State.REJECTED, "processed_at": timezone.now()}
+    if not delivery.answer_is_final:
+        changes |= {"answer": problem.body(), "answer_status": problem.status_code}
+    _save(delivery, **changes)
+
+
+def _save(delivery: Delivery, **values: Any) -> None:
+    for name, value in values.items():
+        setattr(delivery, name, value)
+    delivery.save(update_fields=list(values))

@@ -1,0 +1,35 @@
+"""The fingerprint of a record: whether anything that is stored has changed."""
+
+import datetime
+import hashlib
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+# Raised when the canonical form changes; records with another version are compared value by value.
+VERSION = 1
+
+
+def canonical(value: Any) -> str | None:
+    """One text for one value, on every database: 500.00, 2026-01-15, None for empty dates and numbers."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, Decimal):
+        return f"{value:.2f}"
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    raise TypeError(f"no canonical form for {type(value).__name__}")
+
+
+def fingerprint(values: Mapping[str, Any]) -> str:
+    """The version and the SHA-256 of the canonical values, as "1:<64 hex digits>".
+
+    `values` are all stored fields by the model's names, lookups as Zoho ids.
+    """
+    text = json.dumps(
+        [VERSION, {name: canonical(value) for name, value in values.items()}],
+        sort_keys=True,
+        separators=(",", ":"),
+    )
+    return f"{VERSION}:{hashlib.sha256(text.encode()).hexdigest()}"

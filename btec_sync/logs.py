@@ -1,0 +1,24 @@
+"""How log lines look: no personal data, whatever went wrong."""
+
+import logging
+import traceback
+from types import TracebackType
+
+
+class PlainFormatter(logging.Formatter):
+    """One line a message; of an exception its class and where it came from, never its text.
+
+    A database's words ("Failing row contains (…)") hold the record itself.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+
+    def formatException(  # noqa: N802  (the standard library's spelling)
+        self, ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+    ) -> str:
+        kind, _, trace = ei
+        frames = traceback.extract_tb(trace)
+        return "\n".join(
+            [kind.__name__ if kind else "", *(f"  {f.filename}:{f.lineno} in {f.name}" for f in frames)]
+        )

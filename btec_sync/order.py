@@ -1,0 +1,67 @@
+"""Which of two deliveries about one record is the newer (docs/adr/0005-order.md).
+
+A *place* is where a record stands in the order of arrival: the number of its delivery, which the database
+gave out, and behind it the record's position in the batch. No clock takes part, so setting one back
+makes nothing older.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+POSITION_BITS = 20
+
+
+def place_of(delivery_id: int, position: int) -> int:
+    return delivery_id << POSITION_BITS | position
+
+
+def delivery_of(place: int) -> int:
+    return place >> POSITION_BITS
+
+
+@dataclass(slots=True, frozen=True)
+class Order:
+    """What says how new a record is: the sender's own marks where it sent them, and its place."""
+
+    modified_time: datetime | None
+    version: int | None
+    place: int
+
+
+@dataclass(slots=True, frozen=True)
+class Marks:
+    """What the database remembers of a record's order.
+
+    modified_time and version are the highest that were stored; place is that of the values that are
+    stored; seen is the highest place that spoke of the record, changing it or not.
+    """
+
+    modified_time: datetime | None
+    version: int | None
+    place: int
+    seen: int
+
+    @classmethod
+    def first(cls, order: Order) -> "Marks":
+        """The marks of a record that was not there before."""
+        return cls(order.modified_time, order.version, order.place, order.place)
+
+    def is_newer_than(self, order: Order) -> bool:
+        """True when the incoming record is stale. At equal times the later arrival wins."""
+        for ours, theirs in ((self.modified_time, order.modified_time), (self.version, order.version)):
+            if ours is not None and theirs is not None:
+                return theirs < ours or (theirs == ours and order.place < self.place)
+        return order.place < self.seen
+
+    def advanced_by(self, order: Order) -> "Marks":
+        """The marks once the incoming record was taken; none of them but the place ever goes back."""
+        return Marks(
+            modified_time=_highest(self.modified_time, order.modified_time),
+            version=_highest(self.version, order.version),
+            place=order.place,
+            seen=max(self.seen, order.place),
+        )
+
+
+def _highest(*values):
+    return max((value for value in values if value is not None), default=None)

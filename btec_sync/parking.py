@@ -1,0 +1,110 @@
+"""Parked records: those whose parents were not there. They are synced by themselves once these arrive.
+
+Which are ready is decided in the transaction that stores the parent, in the tenant's turn, as is the
+parking: so none is parked beside a parent that is there, and whoever comes next finds what a crash left.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from . import answers, results
+from .models import Delivery, RecordResult, State, Tenant
+from .order import delivery_of, place_of
+from .serializers import read_envelope
+from .services import Candidate, Outcome, SyncService, services
+from .turns import take_turn, with_retries
+
+log = logging.getLogger(__name__)
+
+# How many are released in one transaction, so that none holds the tenant's turn for long.
+BATCH = 1_000
+
+
+def release(tenant: Tenant) -> None:
+    """Syncs the records whose parents have arrived, chains to their end.
+
+    Each is a new attempt on its own delivery, at that delivery's place in the order.
+    """
+    while ready := _ready(tenant):
+        _release(tenant, ready)
+
+
+def _ready(tenant: Tenant) -> list[RecordResult]:
+    """The next batch: of one module, parents' modules first, in the order of arrival."""
+    ready = RecordResult.objects.filter(tenant=tenant, current=True, ready=True).order_by(
+        "delivery", "position"
+    )
+    by_module = defaultdict(list)
+    for result in ready[:BATCH]:
+        by_module[result.module].append(result)
+    return next((by_module[module] for module in services() if module in by_module), [])
+
+
+def _release(tenant: Tenant, ready: Sequence[RecordResult]) -> None:
+    """Releases a batch; where that crashes, halves find the delivery at fault, which is `failed`."""
+    try:
+        service = services()[ready[0].module](tenant)
+        candidates = _parse(service, ready)
+        with_retries(lambda: _sync(service, ready, candidates))
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        deliveries = sorted({result.delivery_id for result in ready})
+        if len(deliveries) == 1:
+            RecordResult.objects.filter(delivery=deliveries[0], ready=True).update(ready=False)
+            results.mark_failed(deliveries[0], error)
+            return
+        middle = deliveries[len(deliveries) // 2]
+        _release(tenant, [result for result in ready if result.delivery_id < middle])
+        _release(tenant, [result for result in ready if result.delivery_id >= middle])
+
+
+def _parse(service: SyncService, ready: Sequence[RecordResult]) -> list[Candidate]:
+    positions = defaultdict(list)
+    for result in ready:
+        positions[result.delivery_id].append(result.position)
+    candidates = []
+    # A few bodies at a time: each may hold megabytes.
+    deliveries = Delivery.objects.filter(pk__in=positions).order_by("pk").only("headers", "body")
+    for delivery in deliveries.iterator(chunk_size=10):
+        records = read_envelope(delivery.headers, bytes(delivery.body))
+        candidates += service.parse((delivery.pk, p, records[p]) for p in positions[delivery.pk])
+    return candidates
+
+
+def _sync(service: SyncService, ready: Sequence[RecordResult], candidates: Sequence[Candidate]) -> None:
+    with transaction.atomic():
+        take_turn(service.tenant)
+        # Another process may have been faster.
+        parked = RecordResult.objects.filter(pk__in=[result.pk for result in ready], current=True, ready=True)
+        still = {place_of(*row) for row in parked.values_list("delivery_id", "position")}
+        outcomes = defaultdict(list)
+        for outcome in service.sync([c for c in candidates if c.place in still]):
+            outcomes[delivery_of(outcome.candidate.place)].append(outcome)
+        parked.update(current=False, ready=False)
+        _record(service, outcomes)
+
+
+def _record(service: SyncService, outcomes: dict[int, list[Outcome]]) -> None:
+    """Keeps a new attempt on each delivery: its results, and its counts with one INVALID less for each."""
+    deliveries = Delivery.objects.filter(pk__in=outcomes)
+    attempts = dict(deliveries.values_list("pk", "attempts"))
+    results.store(service, [(pk, attempts[pk] + 1, outcomes[pk]) for pk in outcomes])
+    alike = defaultdict(list)
+    for pk, of_one in outcomes.items():
+        counts = answers.count(of_one)
+        counts[State.INVALID] -= len(of_one)
+        alike[tuple(counts.items())].append(pk)
+    for counts, pks in alike.items():
+        Delivery.objects.filter(pk__in=pks).update(
+            attempts=F("attempts") + 1,
+            processed_at=timezone.now(),
+            **{state.lower(): F(state.lower()) + n for state, n in counts if n},
+        )
+    deliveries.filter(invalid=0, error=0).update(state=Delivery.State.DONE)
+    log.info("released tenant=%s module=%s deliveries=%d", service.tenant.slug, service.module, len(outcomes))

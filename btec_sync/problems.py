@@ -1,0 +1,154 @@
+"""What is answered when a whole request is refused: RFC 9457 problem details with a stable code."""
+
+import json
+import logging
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpResponse
+from rest_framework import exceptions
+
+log = logging.getLogger(__name__)
+
+
+class Problem(exceptions.APIException):
+    """A request refused as a whole.
+
+    status_code is the HTTP status, code is stable and documented (docs/answers.md), detail says what to
+    mend, extra holds further members of the problem (delivery_id), headers further HTTP headers.
+    """
+
+    status_code: int
+    code: str
+    title: str
+    headers: dict[str, str] = {}
+    #: A stored delivery that is answered with this is `rejected`: sent again as it is, it fails again.
+    rejects = False
+
+    def __init__(self, detail: str, **extra: str) -> None:
+        super().__init__(detail)
+        self.text = detail
+        self.extra = extra
+
+    def body(self) -> bytes:
+        members = {
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status_code,
+            "code": self.code,
+            "detail": self.text,
+            **self.extra,
+        }
+        return json.dumps(members, ensure_ascii=False).encode()
+
+    def response(self) -> HttpResponse:
+        return HttpResponse(
+            self.body(),
+            status=self.status_code,
+            content_type="application/problem+json",
+            headers=self.headers,
+        )
+
+
+class MalformedJSON(Problem):
+    status_code, code, title = 400, "malformed_json", "Malformed JSON"
+    rejects = True
+
+
+class MalformedEnvelope(Problem):
+    status_code, code, title = 400, "malformed_envelope", "Malformed envelope"
+    rejects = True
+
+
+class KeyMalformed(Problem):
+    status_code, code, title = 400, "key_malformed", "Malformed Idempotency-Key"
+    rejects = True
+
+
+class Unauthenticated(Problem):
+    status_code, code, title = 401, "unauthenticated", "Not authenticated"
+    headers = {"WWW-Authenticate": 'Bearer realm="btec-sync"'}
+
+
+class TenantRefused(Problem):
+    status_code, code, title = 403, "tenant_refused", "Tenant refused"
+
+    def __init__(self) -> None:
+        # The same words for unknown, inactive and foreign: nobody learns which tenants there are.
+        super().__init__("X-Tenant-ID does not name a tenant that you may write to.")
+
+
+class KeyInFlight(Problem):
+    status_code, code, title = 409, "key_in_flight", "Idempotency-Key in flight"
+    headers = {"Retry-After": "10"}
+
+
+class LengthRequired(Problem):
+    status_code, code, title = 411, "length_required", "Length required"
+
+
+class TooLarge(Problem):
+    status_code, code, title = 413, "too_large", "Too large"
+    rejects = True
+
+
+class UnsupportedMediaType(Problem):
+    status_code, code, title = 415, "unsupported_media_type", "Unsupported media type"
+    rejects = True
+
+
+class KeyReused(Problem):
+    status_code, code, title = 422, "key_reused", "Idempotency-Key reused"
+    rejects = True
+
+
+class ProcessingFailed(Problem):
+    status_code, code, title = 500, "processing_failed", "Processing failed"
+
+
+class Unavailable(Problem):
+    status_code, code, title = 503, "unavailable", "Unavailable"
+    headers = {"Retry-After": "30"}
+
+
+class Refused(Problem):
+    """What Django or DRF refused before the service had a say: no such address, wrong method."""
+
+    def __init__(self, status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status_code, self.code, self.title = status, code, code.replace("_", " ").capitalize()
+        self.headers = headers or {}
+
+
+REFUSALS = {
+    400: ("bad_request", "The request cannot be understood."),
+    404: ("not_found", "There is nothing at this address; records go to /v1/sync/<module>."),
+    405: ("method_not_allowed", "Records are sent with POST."),
+}
+
+
+def refusal(status: int, headers: dict[str, str] | None = None) -> Refused:
+    """The problem for a status that is not one of the service's own."""
+    code, detail = REFUSALS.get(status, ("refused", "The request was refused."))
+    if status >= 500:
+        code, detail = "internal_error", "The service failed. Send the request again later."
+    return Refused(status, code, detail, headers)
+
+
+def from_exception(error: Exception) -> Problem | None:
+    """The problem that an exception stands for; None for one that nobody expected."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, exceptions.APIException):
+        return refusal(error.status_code)
+    if isinstance(error, OperationalError | InterfaceError):
+        log.error("database unavailable error=%s", type(error).__name__)
+        return Unavailable(
+            "The database cannot be reached; nothing was stored. Send the request again later."
+        )
+    return None
+
+
+def exception_handler(error: Exception, context: dict) -> HttpResponse | None:
+    """DRF's hook: every exception of a view as problem+json."""
+    problem = from_exception(error)
+    return problem.response() if problem else None

@@ -1,0 +1,129 @@
+"""The base of every module's serializer, and the envelope that the records come in."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from rest_framework import serializers
+
+from . import fields, wire
+from .problems import MalformedEnvelope, MalformedJSON, TooLarge, UnsupportedMediaType
+
+# What every Zoho record drags along, whatever its module: https://www.zoho.com/crm/developer/docs/api/v7/
+SYSTEM_FIELDS = frozenset(
+    {"Owner", "Created_By", "Modified_By", "Created_Time", "Last_Activity_Time", "Tag", "Layout"}
+    | {"Record_Image", "Currency", "Exchange_Rate", "Name"}
+)
+
+
+def is_system_field(name: str) -> bool:
+    return name in SYSTEM_FIELDS or name.startswith("$") or name.endswith("__s")
+
+
+@dataclass(slots=True, frozen=True)
+class FieldError:
+    """What is wrong with one field: its path as Zoho spells it, a stable code, and what to mend."""
+
+    field: str
+    code: str
+    message: str
+
+    def as_dict(self) -> dict[str, str]:
+        return {"field": self.field, "code": self.code, "message": self.message}
+
+
+@dataclass(slots=True)
+class ParsedRecord:
+    """One record of the wire, typed; with errors, only zoho_id may be known."""
+
+    zoho_id: str | None
+    values: dict[str, Any] = field(default_factory=dict)
+    errors: list[FieldError] = field(default_factory=list)
+
+
+class RecordSerializer(serializers.Serializer):
+    """One record as Zoho sends it. A subclass is a table of fields; every rule is theirs or stands here."""
+
+    id = fields.Id("zoho_id")
+    Modified_Time = fields.Timestamp("modified_time", required=False)
+    Version = fields.Integer("version", required=False)
+
+    # What orders a record or names it, and is not stored as its data.
+    NOT_DATA = frozenset({"zoho_id", "modified_time", "version"})
+
+    @classmethod
+    def data_fields(cls) -> dict[str, str]:
+        """The model's field for each of Zoho's that is stored: {"Enrollment_Status": "enrollment_status"}."""
+        return {
+            name: declared.source
+            for name, declared in cls._declared_fields.items()
+            if declared.source not in cls.NOT_DATA
+        }
+
+    def parse(self, record: Any, *, ignore_unknown: bool) -> ParsedRecord:
+        """Every error of the record, or its typed values. One serializer parses a whole batch."""
+        if not isinstance(record, dict):
+            got = fields.TYPE_NAMES[type(record)]
+            return ParsedRecord(
+                None, errors=[FieldError("", "invalid_type", f"The record: expected an object, got {got}.")]
+            )
+        errors = {}
+        values = {}
+        try:
+            values = self.run_validation(record)
+        except serializers.ValidationError as error:
+            errors.update(error.detail)
+        if not ignore_unknown:
+            errors.update(
+                fields.unexpected_fields(
+                    name for name in record if name not in self.fields and not is_system_field(name)
+                )
+            )
+        if errors:
+            return ParsedRecord(
+                zoho_id=None if "id" in errors else record["id"],
+                errors=[FieldError(*row) for row in _flatten(errors)],
+            )
+        return ParsedRecord(values.pop("zoho_id"), values)
+
+
+def _flatten(errors: dict, prefix: str = ""):
+    """DRF's nested errors as (path, code, message) rows."""
+    for name, details in errors.items():
+        path = f"{prefix}{name}"
+        if isinstance(details, dict):
+            yield from _flatten(details, f"{path}.")
+        else:
+            for detail in details:
+                yield path, detail.code, f"{path}: {detail}"
+
+
+def read_envelope(headers: dict[str, str], body: bytes) -> list[Any]:
+    """The records of a request's body, as JSON values. Raises the Problem to answer."""
+    _check_media_type(headers)
+    try:
+        envelope = wire.loads(body)
+    except wire.NotJSON as error:
+        raise MalformedJSON(str(error)) from None
+    if not isinstance(envelope, dict) or envelope.keys() != {"data"}:
+        raise MalformedEnvelope('The body must be a JSON object with the single key "data".')
+    records = envelope["data"]
+    if not isinstance(records, list) or not records:
+        raise MalformedEnvelope('"data" must be an array of at least one record.')
+    if len(records) > settings.BTEC_MAX_BATCH:
+        raise TooLarge(
+            f"{len(records):,} records in one batch; at most {settings.BTEC_MAX_BATCH:,} are taken. Send several."
+        )
+    return records
+
+
+def _check_media_type(headers: dict[str, str]) -> None:
+    if headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+        raise UnsupportedMediaType("Send the body as it is, without a Content-Encoding.")
+    media_type, *parameters = (part.strip() for part in headers.get("Content-Type", "").lower().split(";"))
+    if media_type != "application/json":
+        raise UnsupportedMediaType("Send Content-Type: application/json.")
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "charset" and value.strip().strip('"') not in ("utf-8", "utf8"):
+            raise UnsupportedMediaType("Send the body in UTF-8.")

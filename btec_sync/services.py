@@ -1,0 +1,333 @@
+"""SyncService: parse, resolve, compare, write. What a module adds is a declaration."""
+
+import datetime
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.utils.functional import cached_property
+from django.utils.module_loading import import_string
+
+from .fingerprints import fingerprint
+from .models import State, SyncedRecord, Tenant
+from .order import Marks, Order, place_of
+from .serializers import FieldError, RecordSerializer
+from .turns import sqlstate
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A parsed record at its place in the order of arrival, on its way to be stored."""
+
+    position: int
+    place: int
+    zoho_id: str | None
+    errors: list[FieldError] = field(default_factory=list)
+    order: Order | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+    fingerprint: str = ""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a candidate. waits_for is (module, Zoho id) of the parent of a parked one."""
+
+    candidate: Candidate
+    state: State
+    message: str
+    errors: list[FieldError] = field(default_factory=list)
+    changed_fields: dict[str, list] = field(default_factory=dict)
+    waits_for: tuple[str, str] | None = None
+
+
+@dataclass(slots=True)
+class Row:
+    """A record as the database has it, or is about to have it."""
+
+    zoho_id: str
+    marks: Marks
+    fingerprint: str
+    values: dict[str, Any] | None  # None where nothing needed to look at them
+
+
+class SyncService:
+    """Keeps one module's table a mirror of what was delivered."""
+
+    # Subclass declares
+
+    #: The module's name in the address and in the tables: "payments".
+    module: str
+    model: type[SyncedRecord]
+    serializer_class: type[RecordSerializer]
+    #: The model's foreign keys and the services whose records they point at.
+    dependencies: dict[str, type["SyncService"]] = {}
+
+    # The machinery
+
+    def __init__(self, tenant: Tenant) -> None:
+        self.tenant = tenant
+
+    @classmethod
+    def label(cls) -> str:
+        """What one record is called in a sentence: "Payment"."""
+        return str(cls.model._meta.verbose_name).capitalize()
+
+    @classmethod
+    def id_key(cls) -> str:
+        """The key of the record's id in an answer: "zoho_payment_id"."""
+        return f"zoho_{cls.model._meta.model_name}_id"
+
+    @cached_property
+    def columns(self) -> list[str]:
+        return list(self.serializer_class.data_fields().values())
+
+    # Parsing: no database, no lock
+
+    def parse(self, records: Iterable[tuple[int, int, Any]]) -> list[Candidate]:
+        """Candidates of (delivery's number, position in it, record as JSON value)."""
+        serializer = self.serializer_class()
+        ignore_unknown = self.tenant.unknown_fields == Tenant.UnknownFields.IGNORE
+        candidates = []
+        for delivery_id, position, record in records:
+            place = place_of(delivery_id, position)
+            parsed = serializer.parse(record, ignore_unknown=ignore_unknown)
+            candidate = Candidate(position, place, parsed.zoho_id, parsed.errors)
+            if not parsed.errors:
+                values = parsed.values
+                candidate.order = Order(values.pop("modified_time"), values.pop("version"), place)
+                candidate.values = values
+                candidate.fingerprint = fingerprint(values)
+            candidates.append(candidate)
+        return candidates
+
+    # Syncing: inside the tenant's turn, in a transaction
+
+    def sync(self, candidates: Sequence[Candidate]) -> list[Outcome]:
+        """Stores the candidates and says what became of each, in their order."""
+        outcomes: dict[int, Outcome] = {}
+        parents = self._resolve(candidates)
+        groups: dict[str, list[Candidate]] = defaultdict(list)
+        for candidate in candidates:
+            if candidate.errors:
+                outcomes[candidate.place] = _invalid(candidate, candidate.errors)
+            elif missing := self._missing(candidate, parents):
+                outcomes[candidate.place] = _parked(candidate, missing)
+            else:
+                groups[candidate.zoho_id].append(candidate)
+        stored = self._stored(groups)
+        self._settle(groups, stored, parents, outcomes)
+        return [outcomes[candidate.place] for candidate in candidates]
+
+    def _resolve(self, candidates: Sequence[Candidate]) -> dict[str, dict[str, int]]:
+        """For each foreign key the primary keys of the tenant's parents by Zoho id."""
+        parents = {}
+        for name, service in self.dependencies.items():
+            wanted = {c.values[name] for c in candidates if not c.errors}
+            found = service.model.objects.filter(tenant=self.tenant, zoho_id__in=wanted)
+            parents[name] = dict(found.values_list("zoho_id", "pk")) if wanted else {}
+        return parents
+
+    def _missing(
+        self, candidate: Candidate, parents: dict[str, dict[str, int]]
+    ) -> list[tuple[str, type["SyncService"], str]]:
+        """(Zoho's field, the parent's service, its Zoho id) of every parent that is not there."""
+        return [
+            (zoho_name, self.dependencies[name], candidate.values[name])
+            for zoho_name, name in self.serializer_class.data_fields().items()
+            if name in self.dependencies and candidate.values[name] not in parents[name]
+        ]
+
+    def _stored(self, groups: dict[str, list[Candidate]]) -> dict[str, Row]:
+        """What is stored of these records; the values only of those that some candidate differs from."""
+        records = self.model.objects.filter(tenant=self.tenant, zoho_id__in=list(groups)).order_by()
+        rows = {
+            zoho_id: Row(zoho_id, Marks(*values), print_, None)
+            for zoho_id, print_, *values in records.values_list("zoho_id", "fingerprint", *MARK_COLUMNS)
+        }
+        differing = [
+            zoho_id
+            for zoho_id, row in rows.items()
+            if any(candidate.fingerprint != row.fingerprint for candidate in groups[zoho_id])
+        ]
+        if differing:
+            paths = [f"{name}__zoho_id" if name in self.dependencies else name for name in self.columns]
+            for zoho_id, *values in records.filter(zoho_id__in=differing).values_list("zoho_id", *paths):
+                rows[zoho_id].values = dict(zip(self.columns, values, strict=True))
+        return rows
+
+    def _settle(
+        self,
+        groups: dict[str, list[Candidate]],
+        stored: dict[str, Row],
+        parents: dict[str, dict[str, int]],
+        outcomes: dict[int, Outcome],
+    ) -> None:
+        """Compares every record with what is stored, writes them together, and what was refused one by one."""
+        final: dict[str, Row] = {}
+        for zoho_id, group in groups.items():
+            row = stored.get(zoho_id)
+            for candidate in group:
+                outcomes[candidate.place], row = self.compare(row, candidate)
+            final[zoho_id] = row
+        changed = [row for zoho_id, row in final.items() if row is not stored.get(zoho_id)]
+        for row in self._write(changed, stored, parents):
+            self._settle_singly(groups[row.zoho_id], stored.get(row.zoho_id), parents, outcomes)
+
+    def _settle_singly(
+        self,
+        group: list[Candidate],
+        row: Row | None,
+        parents: dict[str, dict[str, int]],
+        outcomes: dict[int, Outcome],
+    ) -> None:
+        """One record whose write was refused: its candidates in turn, as if each had been posted alone."""
+        for candidate in group:
+            outcome, after = self.compare(row, candidate)
+            refused = (
+                len(group) == 1
+                or (after is not row)
+                and self._write([after], {row.zoho_id: row} if row else {}, parents)
+            )
+            if refused:
+                outcome = Outcome(
+                    candidate,
+                    State.ERROR,
+                    f"{self.label()} could not be stored. It is kept, and can be replayed once this is mended.",
+                )
+            else:
+                row = after
+            outcomes[candidate.place] = outcome
+
+    def compare(self, row: Row | None, candidate: Candidate) -> tuple[Outcome, Row]:
+        """What the candidate makes of the row: the outcome, and the row after it (the same if untouched)."""
+        if row is None:
+            after = Row(
+                candidate.zoho_id, Marks.first(candidate.order), candidate.fingerprint, candidate.values
+            )
+            return Outcome(candidate, State.NEW, f"{self.label()} created"), after
+        if row.marks.is_newer_than(candidate.order):
+            message = "No changes detected: stale, a newer version is stored"
+            return Outcome(candidate, State.UNCHANGED, message), row
+        marks = row.marks.advanced_by(candidate.order)
+        changed = (
+            {} if row.fingerprint == candidate.fingerprint else _differences(row.values, candidate.values)
+        )
+        if changed:
+            after = Row(row.zoho_id, marks, candidate.fingerprint, candidate.values)
+            return Outcome(candidate, State.UPDATED, f"{self.label()} updated", changed_fields=changed), after
+        outcome = Outcome(candidate, State.UNCHANGED, "No changes detected")
+        if marks == row.marks and row.fingerprint == candidate.fingerprint:
+            return outcome, row
+        return outcome, Row(row.zoho_id, marks, candidate.fingerprint, candidate.values)
+
+    def _write(
+        self, rows: list[Row], stored: dict[str, Row], parents: dict[str, dict[str, int]]
+    ) -> list[Row]:
+        """Writes the rows; answers those that the database refused."""
+        touched = [row for row in rows if _same_values(row, stored.get(row.zoho_id))]
+        changed = [row for row in rows if not _same_values(row, stored.get(row.zoho_id))]
+        return [
+            *self._upsert(changed, [*self.columns, "fingerprint", "updated_at", *MARK_COLUMNS], parents),
+            *self._upsert(touched, MARK_COLUMNS, parents),
+        ]
+
+    def _upsert(
+        self, rows: list[Row], columns: Sequence[str], parents: dict[str, dict[str, int]]
+    ) -> list[Row]:
+        """One statement for all rows. Where the database refuses it, halves find the rows at fault."""
+        if not rows:
+            return []
+        try:
+            with transaction.atomic():
+                self.model.objects.bulk_create(
+                    [self._record(row, parents) for row in rows],
+                    update_conflicts=True,
+                    unique_fields=["tenant", "zoho_id"],
+                    update_fields=columns,
+                )
+        except DatabaseError as error:
+            if not blames_the_data(error):
+                raise
+            if len(rows) == 1:
+                log.error(
+                    "record refused by the database module=%s error=%s", self.module, type(error).__name__
+                )
+                return rows
+            half = len(rows) // 2
+            return self._upsert(rows[:half], columns, parents) + self._upsert(rows[half:], columns, parents)
+        return []
+
+    def _record(self, row: Row, parents: dict[str, dict[str, int]]) -> SyncedRecord:
+        values = {
+            f"{name}_id" if name in parents else name: parents[name][value] if name in parents else value
+            for name, value in row.values.items()
+        }
+        return self.model(
+            tenant=self.tenant,
+            zoho_id=row.zoho_id,
+            fingerprint=row.fingerprint,
+            modified_time=row.marks.modified_time,
+            version=row.marks.version,
+            place=row.marks.place,
+            seen=row.marks.seen,
+            **values,
+        )
+
+
+MARK_COLUMNS = ("modified_time", "version", "place", "seen")
+
+
+def blames_the_data(error: Exception) -> bool:
+    """True when the database refused what it was given; False when the database itself was in trouble.
+
+    57014 is query_canceled: a statement that was ended, the connection alive.
+    """
+    if isinstance(error, OperationalError | InterfaceError):
+        return sqlstate(error) == "57014"
+    return True
+
+
+def _same_values(row: Row, before: Row | None) -> bool:
+    return before is not None and row.fingerprint == before.fingerprint
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, list]:
+    return {name: [_plain(old[name]), _plain(value)] for name, value in new.items() if old[name] != value}
+
+
+def _plain(value: Any) -> Any:
+    """A stored value as JSON shows it; amounts as text, so that no reader makes a float of them."""
+    if isinstance(value, Decimal):
+        return f"{value:.2f}"
+    return value.isoformat() if isinstance(value, datetime.date) else value
+
+
+def _invalid(candidate: Candidate, errors: list[FieldError]) -> Outcome:
+    return Outcome(candidate, State.INVALID, " ".join(error.message for error in errors), errors)
+
+
+def _parked(candidate: Candidate, missing: list[tuple[str, type[SyncService], str]]) -> Outcome:
+    errors = [
+        FieldError(
+            f"{zoho_name}.id",
+            "missing_dependency",
+            f"{parent.label()} {zoho_id} not found. Create {parent.label().lower()} first.",
+        )
+        for zoho_name, parent, zoho_id in missing
+    ]
+    outcome = _invalid(candidate, errors)
+    _, parent, zoho_id = missing[0]
+    outcome.waits_for = (parent.module, zoho_id)
+    return outcome
+
+
+def services() -> dict[str, type[SyncService]]:
+    """The modules' services by name, parents before children."""
+    return {service.module: service for service in map(import_string, settings.BTEC_SYNC_SERVICES)}

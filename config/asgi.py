@@ -1,0 +1,13 @@
+"""What an ASGI server runs: `uvicorn config.asgi:application`."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+application = get_asgi_application()
+
+from btec_sync.checks import refuse_unsafe_start  # noqa: E402  (the apps must be loaded first)
+
+refuse_unsafe_start()

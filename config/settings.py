@@ -1,0 +1,166 @@
+"""Every setting of the service. What an operator may change is an environment variable; README lists them."""
+
+from django.core.exceptions import ImproperlyConfigured
+
+from .environment import BASE_DIR, database, env, flag, number, words
+
+DEBUG = flag("DJANGO_DEBUG", False)
+
+SECRET_KEY = env.str("DJANGO_SECRET_KEY", default="")
+if not SECRET_KEY:
+    if not DEBUG:
+        raise ImproperlyConfigured(
+            "DJANGO_SECRET_KEY: not set. Set it to a long random text, or DJANGO_DEBUG=true for a first try."
+        )
+    SECRET_KEY = "only-for-debug-" * 4
+
+ALLOWED_HOSTS = words("DJANGO_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
+
+# --- The service -------------------------------------------------------------------------------------
+
+BTEC_REQUIRE_API_KEY = flag("BTEC_REQUIRE_API_KEY", not DEBUG)
+# A record's place in its batch takes 20 bits of its place in the order (btec_sync/order.py).
+BTEC_MAX_BATCH = number("BTEC_MAX_BATCH", 1_000, maximum=2**20 - 1)
+BTEC_MAX_BODY_BYTES = number("BTEC_MAX_BODY_BYTES", 5 * 1024 * 1024, maximum=2**30)
+BTEC_LOCK_SECONDS = number("BTEC_LOCK_SECONDS", 10, maximum=600)
+BTEC_IDEMPOTENCY_HOURS = number("BTEC_IDEMPOTENCY_HOURS", 72, maximum=24 * 366)
+
+# The modules, parents before children: replay runs them in this order.
+BTEC_SYNC_SERVICES = [
+    "btec_sync.reference.services.StudentSync",
+    "btec_sync.reference.services.ProgramSync",
+    "units.services.UnitSync",
+    "registrations.services.RegistrationSync",
+    "payments.services.PaymentSync",
+    "grades.services.GradeSync",
+]
+
+# --- Django ------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "btec_sync",
+    "btec_sync.reference",
+    "units",
+    "registrations",
+    "payments",
+    "grades",
+]
+
+MIDDLEWARE = [
+    # Outermost, so that no answer on /v1/ escapes it as HTML.
+    "btec_sync.middleware.ProblemMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "btec_sync.middleware.TenantMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES = {
+    "default": database(
+        "DATABASE_URL",
+        f"sqlite:///{BASE_DIR / 'btec.sqlite3'}",
+        lock_seconds=BTEC_LOCK_SECONDS,
+        pool_size=number("BTEC_DB_POOL_SIZE", 10, maximum=1_000),
+    )
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],  # TenantMiddleware has done it
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "btec_sync.problems.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = env.str("DJANGO_TIME_ZONE", default="UTC")
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = DEBUG
+WHITENOISE_AUTOREFRESH = DEBUG
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# --- Security ----------------------------------------------------------------------------------------
+
+DJANGO_HTTPS = flag("DJANGO_HTTPS", not DEBUG)
+SECURE_SSL_REDIRECT = DJANGO_HTTPS
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if DJANGO_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = DJANGO_HTTPS
+SECURE_HSTS_PRELOAD = DJANGO_HTTPS
+SESSION_COOKIE_SECURE = DJANGO_HTTPS
+CSRF_COOKIE_SECURE = DJANGO_HTTPS
+CSRF_TRUSTED_ORIGINS = words("DJANGO_CSRF_TRUSTED_ORIGINS", [])
+X_FRAME_OPTIONS = "DENY"
+if flag("DJANGO_BEHIND_PROXY", False):
+    # Only true where the proxy sets this header itself and drops what the client sent.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# A load balancer asks for health over plain HTTP.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+
+# --- Logs --------------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"()": "btec_sync.logs.PlainFormatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        "btec_sync": {
+            "handlers": ["console"],
+            "level": env.str("BTEC_LOG_LEVEL", default="INFO"),
+            "propagate": False,
+        },
+        "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+    },
+}

@@ -1,0 +1,28 @@
+"""Every address of the service."""
+
+from django.contrib import admin
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
+
+from btec_sync import health
+from btec_sync.reference.views import ProgramViewSet, StudentViewSet
+from grades.views import GradeViewSet
+from payments.views import PaymentViewSet
+from registrations.views import RegistrationViewSet
+from units.views import UnitViewSet
+
+router = SimpleRouter()
+router.trailing_slash = "/?"  # webhooks are typed by hand, with the slash or without
+router.register("students", StudentViewSet, basename="students")
+router.register("programs", ProgramViewSet, basename="programs")
+router.register("units", UnitViewSet, basename="units")
+router.register("registrations", RegistrationViewSet, basename="registrations")
+router.register("payments", PaymentViewSet, basename="payments")
+router.register("grades", GradeViewSet, basename="grades")
+
+urlpatterns = [
+    path("v1/sync/", include(router.urls)),
+    path("admin/", admin.site.urls),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+]

@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class GradesConfig(AppConfig):
+    """Grades."""
+
+    name = "grades"

@@ -1,0 +1,23 @@
+"""Units in the admin."""
+
+from django.contrib import admin
+
+from btec_sync.admin import MirrorAdmin, TenantFilter
+
+from .models import Unit
+
+
+@admin.register(Unit)
+class UnitAdmin(MirrorAdmin):
+    list_display = [
+        "zoho_id",
+        "unit_code",
+        "unit_name",
+        "level",
+        "credit_hours",
+        "status",
+        "tenant",
+        "updated_at",
+    ]
+    search_fields = ["zoho_id", "unit_code", "unit_name"]
+    list_filter = [TenantFilter, "level", "status"]
