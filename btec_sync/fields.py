@@ -220,12 +220,12 @@ class Date(StrictField):
     PATTERN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
     def parse(self, value: str) -> datetime.date:
-        if self.PATTERN.fullmatch(value):
-            try:
+        try:
+            if self.PATTERN.fullmatch(value):
                 return datetime.date.fromisoformat(value)
-            except ValueError:
-                pass
-        self.fail("invalid_date", shown=printable(value))
+        except ValueError:  # no such day
+            pass
+        return self.fail("invalid_date", shown=printable(value))
 
 
 class Timestamp(StrictField):
@@ -234,7 +234,7 @@ class Timestamp(StrictField):
     json_types = (str,)
     expected = "an ISO 8601 time as a string"
     default_error_messages = {
-        "invalid_time": "expected an ISO 8601 time with its offset, as 2026-01-15T11:15:13+04:00, got {shown!r}."
+        "invalid_time": "expected a time with its offset, as 2026-01-15T11:15:13+04:00, got {shown!r}."
     }
 
     PATTERN = re.compile(
@@ -242,12 +242,12 @@ class Timestamp(StrictField):
     )
 
     def parse(self, value: str) -> datetime.datetime:
-        if self.PATTERN.fullmatch(value):
-            try:
+        try:
+            if self.PATTERN.fullmatch(value):
                 return datetime.datetime.fromisoformat(value).astimezone(datetime.UTC)
-            except (ValueError, OverflowError):
-                pass
-        self.fail("invalid_time", shown=printable(value))
+        except (ValueError, OverflowError):  # no such time, or none in UTC
+            pass
+        return self.fail("invalid_time", shown=printable(value))
 
 
 MOST_UNEXPECTED = 20
@@ -260,9 +260,9 @@ def unexpected_fields(keys) -> dict[str, list]:
         printable(key): [serializers.ErrorDetail("not a field of this module.", code="unexpected_field")]
         for key in keys[:MOST_UNEXPECTED]
     }
-    if more := len(keys) - MOST_UNEXPECTED:
-        if more > 0:
-            errors["…"] = [
-                serializers.ErrorDetail(f"and {more} more unexpected fields.", code="unexpected_field")
-            ]
+    more = len(keys) - MOST_UNEXPECTED
+    if more > 0:
+        errors["…"] = [
+            serializers.ErrorDetail(f"and {more} more unexpected fields.", code="unexpected_field")
+        ]
     return errors

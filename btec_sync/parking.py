@@ -53,7 +53,7 @@ def _release(tenant: Tenant, ready: Sequence[RecordResult]) -> None:
         with_retries(lambda: _sync(service, ready, candidates))
     except (OperationalError, InterfaceError):
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (whatever it is, the neighbours go on)
         deliveries = sorted({result.delivery_id for result in ready})
         if len(deliveries) == 1:
             RecordResult.objects.filter(delivery=deliveries[0], ready=True).update(ready=False)

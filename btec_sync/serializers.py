@@ -112,7 +112,7 @@ def read_envelope(headers: dict[str, str], body: bytes) -> list[Any]:
         raise MalformedEnvelope('"data" must be an array of at least one record.')
     if len(records) > settings.BTEC_MAX_BATCH:
         raise TooLarge(
-            f"{len(records):,} records in one batch; at most {settings.BTEC_MAX_BATCH:,} are taken. Send several."
+            f"{len(records):,} records in one batch; at most {settings.BTEC_MAX_BATCH:,} are taken."
         )
     return records
 

@@ -169,7 +169,7 @@ class SyncService:
         parents: dict[str, dict[str, int]],
         outcomes: dict[int, Outcome],
     ) -> None:
-        """Compares every record with what is stored, writes them together, and what was refused one by one."""
+        """Compares every record with what is stored and writes them together, the refused ones singly."""
         final: dict[str, Row] = {}
         for zoho_id, group in groups.items():
             row = stored.get(zoho_id)
@@ -190,16 +190,14 @@ class SyncService:
         """One record whose write was refused: its candidates in turn, as if each had been posted alone."""
         for candidate in group:
             outcome, after = self.compare(row, candidate)
-            refused = (
-                len(group) == 1
-                or (after is not row)
-                and self._write([after], {row.zoho_id: row} if row else {}, parents)
+            refused = len(group) == 1 or (
+                (after is not row) and self._write([after], {row.zoho_id: row} if row else {}, parents)
             )
             if refused:
                 outcome = Outcome(
                     candidate,
                     State.ERROR,
-                    f"{self.label()} could not be stored. It is kept, and can be replayed once this is mended.",
+                    f"{self.label()} could not be stored. It is kept and can be replayed.",
                 )
             else:
                 row = after

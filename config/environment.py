@@ -56,7 +56,7 @@ def database(name: str, default: str, *, lock_seconds: int, pool_size: int) -> d
     url = env.str(name, default="") or default
     try:
         settings = env.db_url_config(url)
-    except Exception:
+    except ValueError:
         settings = {}
     engine = settings.get("ENGINE", "")
     if engine == "django.db.backends.sqlite3":

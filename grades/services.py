@@ -1,7 +1,7 @@
 """How grades are synced."""
 
-from btec_sync.services import SyncService
 from btec_sync.reference.services import StudentSync
+from btec_sync.services import SyncService
 from units.services import UnitSync
 
 from .models import Grade

@@ -1,7 +1,7 @@
 """How registrations are synced."""
 
-from btec_sync.services import SyncService
 from btec_sync.reference.services import ProgramSync, StudentSync
+from btec_sync.services import SyncService
 
 from .models import Registration
 from .serializers import RegistrationSerializer

@@ -5,6 +5,9 @@ from typing import Any
 
 from django.test import Client
 
+from btec_sync import deliveries
+from btec_sync.models import Delivery, Tenant
+
 
 class Sender:
     """Posts batches as Zoho does and reads the answers."""
@@ -43,3 +46,9 @@ class Sender:
 
     def states(self, module: str, *records: Any, **options: Any) -> list[str]:
         return [result["status"] for result in self.results(module, *records, **options)]
+
+
+def receive(tenant: Tenant, module: str, *records: Any) -> Delivery:
+    """A delivery that was stored and then left alone, as after a crash."""
+    body = json.dumps({"data": records}).encode()
+    return deliveries.receive(tenant, module, body, {"Content-Type": "application/json"})

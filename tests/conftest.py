@@ -3,10 +3,12 @@
 import json
 import os
 import tempfile
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.apps import apps
+from django.core.management import CommandError, call_command
 from django.db import connection, models
 
 from tests import factories
@@ -80,3 +82,29 @@ OWN_APPS = {"btec_sync", "reference", "units", "registrations", "payments", "gra
 
 def points_at(model: type[models.Model], other: type[models.Model]) -> bool:
     return any(field.related_model is other for field in model._meta.concrete_fields)
+
+
+@pytest.fixture
+def replay(db):
+    """Runs manage.py replay and returns its exit status and what it printed."""
+
+    def run(*arguments: str) -> tuple[int, str]:
+        output = StringIO()
+        try:
+            call_command("replay", *arguments, stdout=output)
+        except SystemExit as end:
+            return end.code, output.getvalue()
+        except CommandError as error:
+            return error.returncode, str(error)
+        return 0, output.getvalue()
+
+    return run
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leaves out what the database at hand cannot do; it is said in the summary as deselected."""
+    if connection.vendor == "postgresql":
+        return
+    left_out = [item for item in items if item.get_closest_marker("postgresql")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]

@@ -1,6 +1,7 @@
 """Tenants and keys, and records as Zoho would send them."""
 
 import factory
+from django.db import connection
 
 from btec_sync import keys
 from btec_sync.models import Tenant
@@ -65,3 +66,7 @@ RECORDS = {
     "payments": PaymentRecord,
     "grades": GradeRecord,
 }
+
+
+def on_sqlite() -> bool:
+    return connection.vendor == "sqlite"

@@ -1,5 +1,6 @@
 """manage.py replay: runs stored deliveries again."""
 
+import logging
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -25,8 +26,9 @@ CHUNK = 1_000
 
 class Command(BaseCommand):
     help = (
-        "Runs stored deliveries again, parents' modules first, then in the order of arrival. Without arguments: "
-        "every delivery that is not done. Newer data is never rolled back; interrupted, nothing is lost. "
+        "Runs stored deliveries again, parents' modules first, then in the order of arrival. Without "
+        "arguments: every delivery that is not done. Newer data is never rolled back; an interruption loses "
+        "nothing. "
         "Exit status: 0 all are done, 1 some still are not, 2 wrong use, or the database is away."
     )
 
@@ -49,7 +51,10 @@ class Command(BaseCommand):
             help="the same in one transaction that is rolled back; writers wait",
         )
 
-    def handle(self, *, dry_run: bool, **options: Any) -> None:
+    def handle(self, *, dry_run: bool, verbosity: int, **options: Any) -> None:
+        if verbosity < 2:
+            # A line for each delivery would tear the progress bar to pieces.
+            logging.getLogger("btec_sync").setLevel(logging.WARNING)
         numbers = in_order(choose(options))
         before = tally(numbers)
         try:
@@ -65,7 +70,7 @@ class Command(BaseCommand):
             raise SystemExit(130) from None
         except (Unavailable, OperationalError, InterfaceError) as error:
             raise CommandError(
-                "The database did not answer in time. What was replayed stays; the same command does the rest.",
+                "The database did not answer. What was replayed stays; the same command does the rest.",
                 returncode=2,
             ) from error
         self.report(before, after)

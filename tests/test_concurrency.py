@@ -1,0 +1,160 @@
+"""Many senders at once, with real threads and real commits."""
+
+import random
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+
+from btec_sync import parking
+from btec_sync.models import Delivery, IdempotencyKey, RecordResult, Tenant
+from payments.models import Payment
+from tests import factories
+from tests.api import Sender, receive
+from units.models import Unit
+
+pytestmark = pytest.mark.usefixtures("committed")
+
+
+def at_once(*calls):
+    """The results of calls that start together, each in a thread with a connection of its own."""
+    start = threading.Barrier(len(calls))
+
+    def run(call):
+        start.wait(30)
+        try:
+            return call()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+@pytest.fixture
+def tenant():
+    return factories.TenantFactory()
+
+
+def test_each_record_is_new_exactly_once(tenant):
+    ids = [f"u{n}" for n in range(40)]
+
+    def send(seed):
+        shuffled = random.Random(seed).sample(ids, len(ids))
+        return Sender().results("units", *[factories.UnitRecord(id=i, Unit_Name="same") for i in shuffled])
+
+    answers = at_once(*[lambda seed=seed: send(seed) for seed in range(8)])
+
+    states = Counter((r["zoho_unit_id"], r["status"]) for answer in answers for r in answer)
+    assert {zoho_id for zoho_id, state in states if state == "NEW"} == set(ids)
+    assert all(states[zoho_id, "NEW"] == 1 for zoho_id in ids)
+    assert Unit.objects.count() == len(ids)
+
+
+def test_shuffled_versions_end_at_the_highest(tenant):
+    versions = random.Random(1).sample(range(1, 17), 16)
+
+    at_once(
+        *[
+            lambda v=v: Sender().post("units", factories.UnitRecord(id="u", Unit_Name=f"v{v}", Version=v))
+            for v in versions
+        ]
+    )
+
+    assert Unit.objects.get().unit_name == "v16"
+
+
+def test_one_key_is_executed_once_and_all_get_the_same_bytes(tenant):
+    record = factories.UnitRecord(id="u")
+
+    responses = at_once(*[lambda: Sender().post("units", record, key="k")] * 12)
+
+    assert {response.status_code for response in responses} == {200}
+    assert len({response.content for response in responses}) == 1
+    assert sum("Idempotent-Replayed" not in response.headers for response in responses) == 1
+    assert Delivery.objects.filter(attempts=1).count() == 1
+    assert IdempotencyKey.objects.count() == 1
+
+
+def test_none_stays_parked_whose_parents_are_there(tenant):
+    Sender().post("students", factories.StudentRecord(id="stud_456"))
+    Sender().post("programs", factories.ProgramRecord(id="prog_789"))
+    children = [
+        lambda n=n: Sender().post(
+            "payments", factories.PaymentRecord(id=f"p{n}", Registration={"id": f"r{n}"})
+        )
+        for n in range(8)
+    ]
+    parents = [
+        lambda n=n: Sender().post("registrations", factories.RegistrationRecord(id=f"r{n}")) for n in range(8)
+    ]
+
+    at_once(*[call for pair in zip(children, parents, strict=True) for call in pair])
+
+    assert Payment.objects.count() == 8
+    assert not RecordResult.objects.filter(current=True).exclude(waits_for_id="").exists()
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"done"}
+
+
+def test_two_releases_at_once_do_the_work_once(tenant):
+    Sender().post("payments", *[factories.PaymentRecord(id=f"p{n}") for n in range(5)])
+    Sender().post("students", factories.StudentRecord(id="stud_456"))
+    Sender().post("programs", factories.ProgramRecord(id="prog_789"))
+    Sender().post("registrations", factories.RegistrationRecord(id="reg_456"))
+    payments = Delivery.objects.get(module="payments")
+    assert payments.attempts == 2
+    Payment.objects.all().delete()
+    RecordResult.objects.filter(delivery=payments, attempt=2).delete()
+    RecordResult.objects.filter(delivery=payments).update(current=True, ready=True)
+    Delivery.objects.filter(pk=payments.pk).update(attempts=1, new=0, invalid=5, state="incomplete")
+
+    at_once(*[lambda: parking.release(tenant)] * 4)
+
+    payments.refresh_from_db()
+    assert (payments.attempts, payments.new, payments.invalid, payments.state) == (2, 5, 0, "done")
+
+
+def test_two_replays_of_one_delivery_at_once(tenant):
+    from btec_sync.deliveries import process
+
+    delivery = receive(tenant, "units", factories.UnitRecord(id="u"))
+
+    at_once(*[lambda: process(Delivery.objects.get(pk=delivery.pk))] * 4)
+
+    delivery.refresh_from_db()
+    assert delivery.attempts == 4
+    assert Unit.objects.count() == 1
+    assert RecordResult.objects.count() == 1
+
+
+@pytest.mark.postgresql
+def test_who_waits_too_long_for_a_turn_is_told_when_to_come_back(tenant, settings):
+    settings.BTEC_LOCK_SECONDS = 1
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold():
+        from django.db import transaction
+
+        with transaction.atomic():
+            Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+            held.set()
+            let_go.wait(20)
+
+    def send():
+        held.wait(20)
+        try:
+            first = Sender().post("units", factories.UnitRecord(id="u"), key="k")
+            return first, Sender().post("units", factories.UnitRecord(id="u"), key="k")
+        finally:
+            let_go.set()
+
+    _, (first, second) = at_once(hold, send)
+
+    assert (first.status_code, first.json()["code"]) == (503, "unavailable")
+    assert (second.status_code, second.json()["code"]) == (409, "key_in_flight")
+    assert int(first.headers["Retry-After"]) > 0
+    assert int(second.headers["Retry-After"]) > 0
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"received"}
+    assert Sender().states("units", factories.UnitRecord(id="u"), key="k") == ["NEW"]

@@ -1,0 +1,130 @@
+"""What must be true of the code and the tables as a whole."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.core.checks import run_checks
+from django.db import IntegrityError, connection, models, transaction
+
+from btec_sync.constraints import SameTenant
+from btec_sync.models import Delivery, Tenant
+from tests import factories
+from tests.api import Sender
+
+ROOT = Path(__file__).parent.parent
+MODULES = ("registrations", "payments", "units", "grades")
+#: What each may import of the project, itself aside.
+ALLOWED = {
+    "btec_sync": set(),
+    "btec_sync.reference": {"btec_sync"},
+    "units": {"btec_sync"},
+    "registrations": {"btec_sync", "btec_sync.reference"},
+    "payments": {"btec_sync", "registrations"},
+    "grades": {"btec_sync", "btec_sync.reference", "units"},
+}
+
+
+def package_of(name: str) -> str:
+    return "btec_sync.reference" if name.startswith("btec_sync.reference") else name.split(".")[0]
+
+
+def imports(file: Path) -> set[str]:
+    """The project's packages that a file imports absolutely."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {package_of(alias.name) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.add(package_of(node.module))
+    return found & set(ALLOWED)
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_imports_point_one_way(package):
+    folder = ROOT / package.replace(".", "/")
+    files = [f for f in folder.rglob("*.py") if package != "btec_sync" or "reference" not in f.parts]
+
+    found = set().union(*(imports(file) for file in files)) - {package}
+
+    assert found <= ALLOWED[package]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_is_small(module):
+    lines = sum(len(file.read_text().splitlines()) for file in (ROOT / module).glob("*.py"))
+
+    assert 60 <= lines <= 150
+
+
+def test_the_system_checks_find_nothing(settings):
+    settings.BTEC_REQUIRE_API_KEY = True
+
+    assert run_checks() == []
+
+
+def tenant_models() -> list[type[models.Model]]:
+    return [m for m in apps.get_models() if any(f.name == "tenant" for f in m._meta.concrete_fields)]
+
+
+@pytest.mark.parametrize("model", tenant_models(), ids=lambda m: m.__name__)
+def test_every_reference_between_tenants_records_includes_the_tenant(model):
+    references = [
+        field.name
+        for field in model._meta.concrete_fields
+        if field.related_model in tenant_models() and field.name != "tenant"
+    ]
+
+    guarded = [c.field for c in model._meta.constraints if isinstance(c, SameTenant)]
+
+    assert sorted(guarded) == sorted(references)
+
+
+@pytest.mark.parametrize("model", tenant_models(), ids=lambda m: m.__name__)
+def test_what_senders_name_is_unique_within_its_tenant(model):
+    names = {"zoho_id", "key"} & {field.name for field in model._meta.concrete_fields}
+    uniques = [set(c.fields) for c in model._meta.constraints if isinstance(c, models.UniqueConstraint)]
+
+    if names and model.__name__ != "RecordResult":
+        assert any(names | {"tenant"} <= fields for fields in uniques)
+    assert not any(field.unique and field.name in names for field in model._meta.concrete_fields), (
+        "unique across tenants"
+    )
+
+
+REFERENCES = [
+    ("registrations_registration", "student_id", "reference_student"),
+    ("registrations_registration", "program_id", "reference_program"),
+    ("payments_payment", "registration_id", "registrations_registration"),
+    ("grades_grade", "student_id", "reference_student"),
+    ("grades_grade", "unit_id", "units_unit"),
+    ("btec_sync_recordresult", "delivery_id", "btec_sync_delivery"),
+    ("btec_sync_idempotencykey", "delivery_id", "btec_sync_delivery"),
+    ("btec_sync_delivery", "duplicate_of_id", "btec_sync_delivery"),
+    ("btec_sync_delivery", "repeats_id", "btec_sync_delivery"),
+]
+
+
+@pytest.mark.parametrize(("table", "column", "parent"), REFERENCES)
+def test_the_database_itself_refuses_a_reference_into_another_tenant(parents, sender, table, column, parent):
+    sender.post("payments", factories.PaymentRecord())
+    sender.post("grades", factories.GradeRecord(), key="k")
+    other = Sender(factories.TenantFactory(slug="other").slug)
+    other.post("students", factories.StudentRecord(id="stud_456"))
+    other.post("programs", factories.ProgramRecord(id="prog_789"))
+    other.post("units", factories.UnitRecord(id="unit_789"))
+    other.post("registrations", factories.RegistrationRecord(id="reg_456"))
+    foreign = Tenant.objects.get(slug="other").pk
+    own = Tenant.objects.get(slug="default").pk
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT min(id) FROM {parent} WHERE tenant_id = %s", [foreign])
+        target = cursor.fetchone()[0]
+        with pytest.raises(IntegrityError), transaction.atomic():
+            cursor.execute(f"UPDATE {table} SET {column} = %s WHERE tenant_id = %s", [target, own])
+
+
+def test_a_delivery_cannot_be_deleted_under_its_results(sender, parents):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Delivery.objects.filter(tenant__slug="default")._raw_delete("default")
