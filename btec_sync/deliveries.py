@@ -18,7 +18,6 @@ from .models import Delivery, State, Tenant
 from .serializers import read_envelope
 from .services import Outcome, SyncService, services
 from .turns import is_lock_timeout, take_turn, with_retries
-from .wire import printable
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +39,13 @@ def receive(tenant: Tenant, module: str, body: bytes, headers: Mapping[str, str]
             module=module,
             body=body,
             digest=hashlib.sha256(f"{tenant.slug}\n{module}\n".encode() + body).hexdigest(),
-            headers={name: printable(headers[name], 1_000) for name in KEPT_HEADERS if name in headers},
+            headers={name: _storable(headers[name]) for name in KEPT_HEADERS if name in headers},
         )
+
+
+def _storable(value: str) -> str:
+    """A header as it came, but for NUL, which PostgreSQL's JSON does not take, and for what is very long."""
+    return value.replace("\0", "\ufffd")[:1_000]
 
 
 def process(delivery: Delivery) -> Answer:

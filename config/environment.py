@@ -1,6 +1,8 @@
 """Environment variables, read strictly: what cannot be understood stops the start and is named."""
 
+from collections.abc import Collection
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -43,6 +45,24 @@ def number(name: str, default: int, *, minimum: int = 1, maximum: int) -> int:
             f"{name}: expected a whole number from {minimum} to {maximum}, got {text!r}."
         )
     return int(text)
+
+
+def choice(name: str, default: str, options: Collection[str]) -> str:
+    """One of a few words."""
+    text = env.str(name, default="") or default
+    if text not in options:
+        raise ImproperlyConfigured(f"{name}: expected one of {', '.join(options)}, got {text!r}.")
+    return text
+
+
+def time_zone(name: str, default: str) -> str:
+    """A zone of the IANA database, as Europe/London."""
+    text = env.str(name, default="") or default
+    try:
+        ZoneInfo(text)
+    except (ValueError, ZoneInfoNotFoundError):
+        raise ImproperlyConfigured(f"{name}: expected a time zone as Europe/London, got {text!r}.") from None
+    return text
 
 
 def words(name: str, default: list[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from django.core.exceptions import ImproperlyConfigured
 
-from .environment import BASE_DIR, database, env, flag, number, words
+from .environment import BASE_DIR, choice, database, env, flag, number, time_zone, words
 
 DEBUG = flag("DJANGO_DEBUG", False)
 
@@ -114,7 +114,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 LANGUAGE_CODE = "en"
-TIME_ZONE = env.str("DJANGO_TIME_ZONE", default="UTC")
+TIME_ZONE = time_zone("DJANGO_TIME_ZONE", "UTC")
 USE_TZ = True
 
 STATIC_URL = "/static/"
@@ -158,7 +158,7 @@ LOGGING = {
     "loggers": {
         "btec_sync": {
             "handlers": ["console"],
-            "level": env.str("BTEC_LOG_LEVEL", default="INFO"),
+            "level": choice("BTEC_LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]),
             "propagate": False,
         },
         "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
