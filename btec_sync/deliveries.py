@@ -38,9 +38,14 @@ def receive(tenant: Tenant, module: str, body: bytes, headers: Mapping[str, str]
             tenant=tenant,
             module=module,
             body=body,
-            digest=hashlib.sha256(f"{tenant.slug}\n{module}\n".encode() + body).hexdigest(),
+            digest=digest_of(tenant, module, body),
             headers={name: _storable(headers[name]) for name in KEPT_HEADERS if name in headers},
         )
+
+
+def digest_of(tenant: Tenant, module: str, body: bytes) -> str:
+    """SHA-256 of tenant, module and body: the key of a request that brought none."""
+    return hashlib.sha256(f"{tenant.slug}\n{module}\n".encode() + body).hexdigest()
 
 
 def _storable(value: str) -> str:

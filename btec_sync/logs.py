@@ -2,6 +2,8 @@
 
 import logging
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 
@@ -22,3 +24,15 @@ class PlainFormatter(logging.Formatter):
         return "\n".join(
             [kind.__name__ if kind else "", *(f"  {f.filename}:{f.lineno} in {f.name}" for f in frames)]
         )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps the line for each delivery out of a terminal that shows a command's own progress."""
+    logger = logging.getLogger("btec_sync")
+    level = logger.level
+    logger.setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -13,6 +13,12 @@ env = environ.Env()
 # What the environment says wins over the file.
 env.read_env(BASE_DIR / ".env", overwrite=False)
 
+
+def text(name: str, default: str = "") -> str:
+    """The value as it stands; env.str() would take one that begins with $ for another variable's name."""
+    return env.ENVIRON.get(name) or default
+
+
 FLAGS = {
     "true": True,
     "1": True,
@@ -27,53 +33,53 @@ FLAGS = {
 
 def flag(name: str, default: bool) -> bool:
     """True or False; django-environ itself would take a typing error for False."""
-    text = env.str(name, default="")
-    if not text:
+    value = text(name)
+    if not value:
         return default
     try:
-        return FLAGS[text.lower()]
+        return FLAGS[value.lower()]
     except KeyError:
-        raise ImproperlyConfigured(f"{name}: expected true or false, got {text!r}.") from None
+        raise ImproperlyConfigured(f"{name}: expected true or false, got {value!r}.") from None
 
 
 def number(name: str, default: int, *, minimum: int = 1, maximum: int) -> int:
-    text = env.str(name, default="")
-    if not text:
+    value = text(name)
+    if not value:
         return default
-    if not (text.isascii() and text.isdigit() and minimum <= int(text) <= maximum):
+    if not (value.isascii() and value.isdigit() and minimum <= int(value) <= maximum):
         raise ImproperlyConfigured(
-            f"{name}: expected a whole number from {minimum} to {maximum}, got {text!r}."
+            f"{name}: expected a whole number from {minimum} to {maximum}, got {value!r}."
         )
-    return int(text)
+    return int(value)
 
 
 def choice(name: str, default: str, options: Collection[str]) -> str:
     """One of a few words."""
-    text = env.str(name, default="") or default
-    if text not in options:
-        raise ImproperlyConfigured(f"{name}: expected one of {', '.join(options)}, got {text!r}.")
-    return text
+    value = text(name, default)
+    if value not in options:
+        raise ImproperlyConfigured(f"{name}: expected one of {', '.join(options)}, got {value!r}.")
+    return value
 
 
 def time_zone(name: str, default: str) -> str:
     """A zone of the IANA database, as Europe/London."""
-    text = env.str(name, default="") or default
+    value = text(name, default)
     try:
-        ZoneInfo(text)
+        ZoneInfo(value)
     except (ValueError, ZoneInfoNotFoundError):
-        raise ImproperlyConfigured(f"{name}: expected a time zone as Europe/London, got {text!r}.") from None
-    return text
+        raise ImproperlyConfigured(f"{name}: expected a time zone as Europe/London, got {value!r}.") from None
+    return value
 
 
 def words(name: str, default: list[str]) -> list[str]:
     """A comma-separated list; blanks around the commas do not count."""
-    text = env.str(name, default="")
-    return [word.strip() for word in text.split(",") if word.strip()] if text else default
+    value = text(name)
+    return [word.strip() for word in value.split(",") if word.strip()] if value else default
 
 
 def database(name: str, default: str, *, lock_seconds: int, pool_size: int) -> dict:
     """Django's settings for the database of a URL: postgres://user:password@host:port/name or sqlite:///path."""
-    url = env.str(name, default="") or default
+    url = text(name, default)
     try:
         settings = env.db_url_config(url)
     except ValueError:

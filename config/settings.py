@@ -2,11 +2,11 @@
 
 from django.core.exceptions import ImproperlyConfigured
 
-from .environment import BASE_DIR, choice, database, env, flag, number, time_zone, words
+from .environment import BASE_DIR, choice, database, flag, number, text, time_zone, words
 
 DEBUG = flag("DJANGO_DEBUG", False)
 
-SECRET_KEY = env.str("DJANGO_SECRET_KEY", default="")
+SECRET_KEY = text("DJANGO_SECRET_KEY")
 if not SECRET_KEY:
     if not DEBUG:
         raise ImproperlyConfigured(

@@ -71,6 +71,16 @@ def test_an_empty_value_is_one_that_is_not_set():
     assert done.stdout == "1000\n"
 
 
+def test_a_secret_that_begins_with_a_dollar_is_taken_as_it_stands():
+    secret = "$" + PRODUCTION["DJANGO_SECRET_KEY"]
+
+    done = python(
+        "from django.conf import settings as s; print(s.SECRET_KEY)", **{**START, "DJANGO_SECRET_KEY": secret}
+    )
+
+    assert done.stdout.strip() == secret
+
+
 def test_production_is_closed_by_default():
     done = python(
         "from django.conf import settings as s;"

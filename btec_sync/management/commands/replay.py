@@ -1,6 +1,5 @@
 """manage.py replay: runs stored deliveries again."""
 
-import logging
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,6 +15,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from tqdm import tqdm
 
 from btec_sync import parking
+from btec_sync.logs import quiet
 from btec_sync.models import Delivery, RecordResult, State, Tenant
 from btec_sync.problems import Unavailable
 from btec_sync.replay import in_order, replay
@@ -52,13 +52,13 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, dry_run: bool, verbosity: int, **options: Any) -> None:
-        if verbosity < 2:
-            # A line for each delivery would tear the progress bar to pieces.
-            logging.getLogger("btec_sync").setLevel(logging.WARNING)
         numbers = in_order(choose(options))
         before = tally(numbers)
         try:
-            with transaction.atomic() if dry_run else nullcontext():
+            with (
+                quiet() if verbosity < 2 else nullcontext(),
+                transaction.atomic() if dry_run else nullcontext(),
+            ):
                 for _ in tqdm(replay(numbers), total=len(numbers), unit="delivery", disable=None):
                     pass
                 release_what_is_ready()
