@@ -6,23 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpResponse
-
 from .models import Delivery, State
 from .services import Outcome, SyncService
 
 
 @dataclass(slots=True, frozen=True)
 class Answer:
-    """An answer byte for byte; replayed when it was given before, for the same Idempotency-Key."""
+    """An answer byte for byte; replayed when it was given before, for the same Idempotency-Key.
+
+    releases_left: more parked records were let go on than this request had time for.
+    """
 
     status: int
     body: bytes
     replayed: bool = False
-
-    def response(self) -> HttpResponse:
-        headers = {"Idempotent-Replayed": "true"} if self.replayed else {}
-        return HttpResponse(self.body, status=self.status, content_type="application/json", headers=headers)
+    releases_left: bool = False
 
 
 def count(outcomes: Sequence[Outcome]) -> dict[State, int]:

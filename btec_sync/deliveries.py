@@ -7,6 +7,7 @@ says, in one transaction: the claim of its Idempotency-Key, its records, their r
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
@@ -53,8 +54,10 @@ def _storable(value: str) -> str:
     return value.replace("\0", "\ufffd")[:1_000]
 
 
-def process(delivery: Delivery) -> Answer:
+def process(delivery: Delivery, *, release_batches: int | None = None) -> Answer:
     """Processes a stored delivery, for the first time or again, and answers it.
+
+    Parked records that it lets go on are synced as well: all of them, or so many batches.
 
     Raises the Problem that the sender gets where the request is refused as a whole (the delivery is
     `rejected`), where processing crashed (`failed`), and where its turn did not come or the database
@@ -78,11 +81,12 @@ def process(delivery: Delivery) -> Answer:
             "Processing failed. The delivery is stored and can be replayed.", delivery_id=str(delivery.uid)
         ) from error
     try:
-        parking.release(delivery.tenant)
+        all_released = parking.release(delivery.tenant, batches=release_batches)
     except (DatabaseError, InterfaceError) as error:
         # This delivery is committed and gets its answer; the parked stay ready for whoever comes next.
         log.error("release put off tenant=%s error=%s", delivery.tenant.slug, type(error).__name__)
-    return answer
+        return answer
+    return answer if all_released else replace(answer, releases_left=True)
 
 
 def _process(delivery: Delivery) -> Answer:

@@ -81,8 +81,8 @@ class Id(StrictField):
     expected = "an id as a string"
     default_error_messages = {
         "blank": "required, but an empty string.",
-        "invalid_id": "expected 1 to 64 of A-Z a-z 0-9 _ - . : but got {shown!r}.",
-        "placeholder": "got {shown!r}: the sender left a placeholder unfilled.",
+        "invalid_id": "expected 1 to 64 of A-Z a-z 0-9 _ - . : but got '{shown}'.",
+        "placeholder": "got '{shown}': the sender left a placeholder unfilled.",
     }
 
     PATTERN = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
@@ -173,7 +173,7 @@ class Number(StrictField):
     json_types = (int, Decimal, HugeNumber)
     expected = "a JSON number"
     default_error_messages = {
-        "out_of_range": "expected a number from 0 to {maximum}.",
+        "out_of_range": "expected a number from 0 to {maximum} with at most two decimals.",
         "too_many_decimals": "more than two decimals.",
     }
 
@@ -215,7 +215,7 @@ class Date(StrictField):
 
     json_types = (str,)
     expected = "a date as a string YYYY-MM-DD"
-    default_error_messages = {"invalid_date": "expected a real day as YYYY-MM-DD, got {shown!r}."}
+    default_error_messages = {"invalid_date": "expected a real day as YYYY-MM-DD, got '{shown}'."}
 
     PATTERN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -234,17 +234,20 @@ class Timestamp(StrictField):
     json_types = (str,)
     expected = "an ISO 8601 time as a string"
     default_error_messages = {
-        "invalid_time": "expected a time with its offset, as 2026-01-15T11:15:13+04:00, got {shown!r}."
+        "invalid_time": "expected a time with its offset, as 2026-01-15T11:15:13+04:00, got '{shown}'."
     }
 
     PATTERN = re.compile(
-        r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-5][0-9])"
     )
 
     def parse(self, value: str) -> datetime.datetime:
         try:
             if self.PATTERN.fullmatch(value):
-                return datetime.datetime.fromisoformat(value).astimezone(datetime.UTC)
+                instant = datetime.datetime.fromisoformat(value).astimezone(datetime.UTC)
+                # The calendar's first and last day do not exist in every zone that staff may read them in.
+                if datetime.date.min < instant.date() < datetime.date.max:
+                    return instant
         except (ValueError, OverflowError):  # no such time, or none in UTC
             pass
         return self.fail("invalid_time", shown=printable(value))

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from . import keys, problems
+from .body import discard_body
 from .models import Tenant
 
 API = "/v1/"
@@ -24,8 +25,9 @@ class ProblemMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if not request.path_info.startswith(API) or response.status_code < 400:
+        if not f"{request.path_info}/".startswith(API) or response.status_code < 400:
             return response
+        discard_body(request)
         if response.headers.get("Content-Type") == "application/problem+json":
             return response
         kept = {name: response.headers[name] for name in ("Allow", "Retry-After") if name in response.headers}
@@ -59,7 +61,7 @@ def find_tenant(request: HttpRequest) -> Tenant:
     named = request.headers.get("X-Tenant-ID")
     authorization = request.headers.get("Authorization")
     if authorization is None and not settings.BTEC_REQUIRE_API_KEY:
-        tenant = Tenant.objects.filter(slug=named or "").first()
+        tenant = Tenant.objects.filter(slug=named).first() if _is_plain(named or "") else None
     else:
         tenant = _tenant_of_key(authorization or "")
         if named is not None and named != tenant.slug:
@@ -71,7 +73,12 @@ def find_tenant(request: HttpRequest) -> Tenant:
 
 def _tenant_of_key(authorization: str) -> Tenant:
     scheme, _, text = authorization.partition(" ")
-    key = keys.find(text.strip()) if scheme.lower() == "bearer" else None
+    key = keys.find(text.strip()) if scheme.lower() == "bearer" and _is_plain(text) else None
     if key is None:
         raise problems.Unauthenticated("Send a valid API key: Authorization: Bearer <key>.")
     return key.tenant
+
+
+def _is_plain(text: str) -> bool:
+    """True of all slugs and keys; a database refuses to look for some other texts."""
+    return text.isascii() and text.isprintable()

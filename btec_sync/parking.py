@@ -25,13 +25,19 @@ log = logging.getLogger(__name__)
 BATCH = 1_000
 
 
-def release(tenant: Tenant) -> None:
-    """Syncs the records whose parents have arrived, chains to their end.
+def release(tenant: Tenant, *, batches: int | None = None) -> bool:
+    """Syncs the records whose parents have arrived, chains to their end or so many batches of them.
 
-    Each is a new attempt on its own delivery, at that delivery's place in the order.
+    Each is a new attempt on its own delivery, at that delivery's place in the order. False when some
+    are left for the next call.
     """
+    done = 0
     while ready := _ready(tenant):
+        if done == batches:
+            return False
         _release(tenant, ready)
+        done += 1
+    return True
 
 
 def _ready(tenant: Tenant) -> list[RecordResult]:

@@ -1,13 +1,20 @@
 """SyncViewSet: HTTP's side of a delivery, from the raw bytes to the answer."""
 
-from django.conf import settings
+import logging
+
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpResponse
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
-from . import deliveries, problems
+from . import deliveries, parking
+from .answers import Answer
+from .body import read_body
+from .models import Tenant
 from .services import SyncService
+
+log = logging.getLogger(__name__)
 
 
 class AlwaysJSON(BaseContentNegotiation):
@@ -35,32 +42,25 @@ class SyncViewSet(ViewSet):
     def create(self, request: Request) -> HttpResponse:
         body = read_body(request)
         delivery = deliveries.receive(request.tenant, self.service.module, body, request.headers)
-        return deliveries.process(delivery).response()
+        answer = deliveries.process(delivery, release_batches=1)
+        return AnswerResponse(answer, request.tenant)
 
 
-def read_body(request: Request) -> bytes:
-    """The body as it was sent. Raises TooLarge, having read no more than the limit, or LengthRequired."""
-    limit = settings.BTEC_MAX_BODY_BYTES
-    announced = request.META.get("CONTENT_LENGTH") or "0"
-    if announced.isdigit() and int(announced) > limit:
-        raise _too_large(limit)
-    try:
-        body = _stream(request).read(limit + 1)
-    except OSError as error:
-        raise problems.MalformedJSON("The body ended before its Content-Length.") from error
-    if len(body) > limit:
-        raise _too_large(limit)
-    return body
+class AnswerResponse(HttpResponse):
+    """An answer on its way out. Parked records beyond the first batch are released once it is sent."""
 
+    def __init__(self, answer: Answer, tenant: Tenant) -> None:
+        super().__init__(answer.body, status=answer.status, content_type="application/json")
+        if answer.replayed:
+            self.headers["Idempotent-Replayed"] = "true"
+        self.tenant_to_release = tenant if answer.releases_left else None
 
-def _stream(request: Request):
-    """Where to read from. A chunked body has no length, and Django would take it for an empty one."""
-    if "wsgi.input" not in request.META or "HTTP_TRANSFER_ENCODING" not in request.META:
-        return request._request
-    if not request.META.get("wsgi.input_terminated"):
-        raise problems.LengthRequired("Send the body with a Content-Length.")
-    return request.META["wsgi.input"]
-
-
-def _too_large(limit: int) -> problems.Problem:
-    return problems.TooLarge(f"The body is larger than {limit:,} bytes. Send several smaller batches.")
+    def close(self) -> None:
+        # The server calls this after the last byte, before Django gives the connection back.
+        try:
+            if self.tenant_to_release:
+                parking.release(self.tenant_to_release)
+        except (DatabaseError, InterfaceError) as error:
+            log.error("release put off error=%s", type(error).__name__)
+        finally:
+            super().close()

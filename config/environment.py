@@ -11,7 +11,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
 # What the environment says wins over the file.
-env.read_env(BASE_DIR / ".env", overwrite=False)
+env.read_env(env.ENVIRON.get("BTEC_ENV_FILE", BASE_DIR / ".env"), overwrite=False)
 
 
 def text(name: str, default: str = "") -> str:

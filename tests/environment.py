@@ -13,7 +13,7 @@ os.environ |= {
     "DJANGO_SETTINGS_MODULE": "config.settings",
     "DJANGO_DEBUG": "true",
     "DJANGO_SECRET_KEY": "only-for-tests",
-    "BTEC_LOG_LEVEL": "INFO",
+    "BTEC_ENV_FILE": os.devnull,
 }
 if "DATABASE_URL" not in os.environ:
     os.environ["DATABASE_URL"] = "sqlite:///:memory:"

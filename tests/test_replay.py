@@ -8,6 +8,7 @@ from django.apps import apps
 from django.db.models import F
 from django.utils import timezone
 
+from btec_sync import deliveries, parking
 from btec_sync.models import Delivery, IdempotencyKey, RecordResult, SyncedRecord
 from btec_sync.services import services
 from payments.models import Payment
@@ -210,3 +211,31 @@ def test_every_mirrored_model_is_in_the_snapshot():
     mirrored = {model for model in apps.get_models() if issubclass(model, SyncedRecord)}
 
     assert {service.model for service in services().values()} == mirrored
+
+
+def test_more_parked_records_than_one_batch_follow_once_the_answer_is_out(sender, monkeypatch):
+    monkeypatch.setattr(parking, "BATCH", 2)
+    sender.post("programs", payload("program"))
+    for n in range(5):
+        sender.post("registrations", factories.RegistrationRecord(id=f"r{n}"))
+        sender.post("payments", factories.PaymentRecord(id=f"p{n}", Registration={"id": f"r{n}"}))
+
+    answer = deliveries.process(
+        receive(factories.TenantFactory(), "students", payload("student")), release_batches=1
+    )
+    at_the_answer = Registration.objects.count()
+    parking.release(factories.TenantFactory())
+
+    assert answer.releases_left
+    assert at_the_answer == 2
+    assert (Registration.objects.count(), Payment.objects.count()) == (5, 5)
+
+
+def test_over_http_all_of_them_follow(sender, monkeypatch):
+    monkeypatch.setattr(parking, "BATCH", 2)
+    sender.post("programs", payload("program"))
+    sender.post("registrations", *[factories.RegistrationRecord(id=f"r{n}") for n in range(5)])
+
+    sender.post("students", payload("student"))
+
+    assert Registration.objects.count() == 5

@@ -22,7 +22,7 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
-        env={**kept, **environment},
+        env={**kept, "BTEC_ENV_FILE": os.devnull, **environment},
         capture_output=True,
         text=True,
         timeout=60,

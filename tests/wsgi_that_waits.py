@@ -5,7 +5,7 @@ import time
 from config.wsgi import application
 
 
-def wait(delivery):
+def wait(delivery, **options):
     time.sleep(60)
 
 

@@ -1,0 +1,334 @@
+"""Breaks the code on purpose, one way at a time: each way must be noticed by a test.
+
+    make mutants                      all, and the table of docs/mutants.md is written anew
+    python -m tests.stress.mutants 3 7    only these
+
+A mutant is a replacement in one file and the tests that should notice. The tree is copied for each, so
+the checkout is never touched. Exit status 1 when one survives or does not fit the code any more.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLE = ROOT / "docs" / "mutants.md"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One way to break it: in `file`, `old` becomes `new`; `tests` must fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+MUTANTS = [
+    Mutant(
+        "a key is claimed outside the transaction",
+        "btec_sync/deliveries.py",
+        "        with transaction.atomic():\n            take_turn(delivery.tenant)",
+        "        idempotency.claim(delivery, key)\n        with transaction.atomic():\n            take_turn(delivery.tenant)",
+        "tests/test_idempotency.py",
+    ),
+    Mutant(
+        "parents are looked up without the tenant",
+        "btec_sync/services.py",
+        "found = service.model.objects.filter(tenant=self.tenant, zoho_id__in=wanted)",
+        "found = service.model.objects.filter(zoho_id__in=wanted)",
+        "tests/test_sync_payments.py",
+    ),
+    Mutant(
+        "stored records are looked up without the tenant",
+        "btec_sync/services.py",
+        "records = self.model.objects.filter(tenant=self.tenant, zoho_id__in=list(groups)).order_by()",
+        "records = self.model.objects.filter(zoho_id__in=list(groups)).order_by()",
+        "tests/test_sync_units.py",
+    ),
+    Mutant(
+        "the fingerprint leaves a field out",
+        "btec_sync/fingerprints.py",
+        "for name, value in values.items()}",
+        'for name, value in values.items() if name != "comments"}',
+        "tests/test_sync_grades.py",
+    ),
+    Mutant(
+        "the fingerprint leaves lookups out",
+        "btec_sync/fingerprints.py",
+        "for name, value in values.items()}",
+        'for name, value in values.items() if name != "student"}',
+        "tests/test_sync_registrations.py",
+    ),
+    Mutant(
+        "nobody waits for a turn",
+        "btec_sync/turns.py",
+        '    Tenant.objects.select_for_update(no_key=True).values_list("pk").get(pk=tenant.pk)',
+        "    return",
+        "tests/test_concurrency.py",
+    ),
+    Mutant(
+        "an older Modified_Time is taken",
+        "btec_sync/order.py",
+        "return theirs < ours or (theirs == ours and order.place < self.place)",
+        "return theirs == ours and order.place < self.place",
+        "tests/test_sync_units.py",
+    ),
+    Mutant(
+        "at equal times an earlier arrival wins",
+        "btec_sync/order.py",
+        "return theirs < ours or (theirs == ours and order.place < self.place)",
+        "return theirs < ours",
+        "tests/test_oracle.py tests/test_replay.py",
+    ),
+    Mutant(
+        "a replay may roll newer data back",
+        "btec_sync/order.py",
+        "        return order.place < self.seen",
+        "        return False",
+        "tests/test_replay.py",
+    ),
+    Mutant(
+        "an unchanged delivery does not count as one that spoke",
+        "btec_sync/order.py",
+        "            seen=max(self.seen, order.place),",
+        "            seen=self.seen,",
+        "tests/test_replay.py",
+    ),
+    Mutant(
+        "the version mark goes back",
+        "btec_sync/order.py",
+        "            version=_highest(self.version, order.version),",
+        "            version=order.version,",
+        "tests/test_oracle.py",
+    ),
+    Mutant(
+        "Version is asked before Modified_Time",
+        "btec_sync/order.py",
+        "((self.modified_time, order.modified_time), (self.version, order.version))",
+        "((self.version, order.version), (self.modified_time, order.modified_time))",
+        "tests/test_sync_units.py",
+    ),
+    Mutant(
+        "a parent that arrives releases nobody",
+        "btec_sync/results.py",
+        "        ).update(ready=True)",
+        "        )",
+        "tests/test_sync_payments.py",
+    ),
+    Mutant(
+        "a parent releases other tenants' children",
+        "btec_sync/results.py",
+        "            tenant=service.tenant, current=True, waits_for_module=service.module, waits_for_id__in=arrived",
+        "            current=True, waits_for_module=service.module, waits_for_id__in=arrived",
+        "tests/test_structure.py tests/test_tenants.py",
+    ),
+    Mutant(
+        "chains of parked records stop after the first",
+        "btec_sync/parking.py",
+        "    while ready := _ready(tenant):\n        _release(tenant, ready)",
+        "    if ready := _ready(tenant):\n        _release(tenant, ready)",
+        "tests/test_sync_payments.py",
+    ),
+    Mutant(
+        "a released record gets a new place in the order",
+        "btec_sync/parking.py",
+        "candidates += service.parse((delivery.pk, p, records[p]) for p in positions[delivery.pk])",
+        "candidates += service.parse((delivery.pk + 10**6, p, records[p]) for p in positions[delivery.pk])",
+        "tests/test_sync_payments.py",
+    ),
+    Mutant(
+        "two releases at once both do the work",
+        "btec_sync/parking.py",
+        "for c in candidates if c.place in still",
+        "for c in candidates",
+        "tests/test_concurrency.py",
+    ),
+    Mutant(
+        "money passes through a float",
+        "btec_sync/wire.py",
+        "    return Decimal(literal)",
+        "    return Decimal(float(literal))",
+        "tests/test_sync_payments.py tests/test_fields.py",
+    ),
+    Mutant(
+        "true is the number 1",
+        "btec_sync/fields.py",
+        "if type(data) not in self.json_types:",
+        "if not isinstance(data, self.json_types):",
+        "tests/test_sync_payments.py tests/test_fields.py",
+    ),
+    Mutant(
+        "unknown fields are dropped in silence",
+        "btec_sync/serializers.py",
+        "        if not ignore_unknown:",
+        "        if False:",
+        "tests/test_sync_units.py",
+    ),
+    Mutant(
+        "duplicate keys of an object are taken",
+        "btec_sync/wire.py",
+        "    if len(value) != len(pairs):",
+        "    if False:",
+        "tests/test_wire.py",
+    ),
+    Mutant(
+        "an update stores the fingerprint and not the lookup",
+        "btec_sync/services.py",
+        '[*self.columns, "fingerprint", "updated_at", *MARK_COLUMNS]',
+        '[*(c for c in self.columns if c not in self.dependencies), "fingerprint", "updated_at", *MARK_COLUMNS]',
+        "tests/test_sync_grades.py",
+    ),
+    Mutant(
+        "one poison record spoils its batch",
+        "btec_sync/services.py",
+        "            if len(rows) == 1:",
+        "            if True:",
+        "tests/test_poison.py",
+    ),
+    Mutant(
+        "a poison record is answered as stored",
+        "btec_sync/services.py",
+        "                return rows\n            half",
+        "                return []\n            half",
+        "tests/test_poison.py",
+    ),
+    Mutant(
+        "the derived key suppresses a resend",
+        "btec_sync/idempotency.py",
+        "    if key is None:\n        return delivery",
+        "    key = key or delivery.digest",
+        "tests/test_idempotency.py",
+    ),
+    Mutant(
+        "a key's other body is taken",
+        "btec_sync/idempotency.py",
+        "    if holder.digest != delivery.digest:\n        raise _reused()\n",
+        "",
+        "tests/test_idempotency.py",
+    ),
+    Mutant(
+        "a parked delivery is final for its key",
+        "btec_sync/deliveries.py",
+        "final = not any(outcome.state == State.ERROR or outcome.waits_for for outcome in outcomes)",
+        "final = True",
+        "tests/test_idempotency.py",
+    ),
+    Mutant(
+        "a repeat is applied by a replay",
+        "btec_sync/idempotency.py",
+        "    if delivery.repeats_id:\n        return delivery.repeats\n",
+        "",
+        "tests/test_idempotency.py",
+    ),
+    Mutant(
+        "the delivery is stored in the transaction that processes it",
+        "btec_sync/deliveries.py",
+        "        results.mark_failed(delivery.pk, error)\n",
+        "        delivery.delete()\n",
+        "tests/test_idempotency.py",
+    ),
+    Mutant(
+        "an exception's text is answered",
+        "btec_sync/deliveries.py",
+        '"Processing failed. The delivery is stored and can be replayed."',
+        "str(error)",
+        "tests/test_idempotency.py",
+    ),
+    Mutant(
+        "a key opens every tenant",
+        "btec_sync/middleware.py",
+        "        if named is not None and named != tenant.slug:\n            raise problems.TenantRefused",
+        "        tenant = Tenant.objects.filter(slug=named).first() if named else tenant",
+        "tests/test_http.py",
+    ),
+    Mutant(
+        "a revoked key still opens",
+        "btec_sync/keys.py",
+        "not matches or key.revoked_at or",
+        "not matches or",
+        "tests/test_http.py",
+    ),
+    Mutant(
+        "staff see every tenant",
+        "btec_sync/admin_bases.py",
+        "        return queryset.filter(tenant__in=visible_tenants(request))",
+        "        return queryset",
+        "tests/test_admin_tenants.py",
+    ),
+    Mutant(
+        "the database does not hold references to their tenant",
+        "btec_sync/constraints.py",
+        "FOREIGN KEY ({quote('tenant_id')}, {quote(column)}) \"\n"
+        "            f\"REFERENCES {quote(self.table)} ({quote('tenant_id')}, {quote('id')}) NOT DEFERRABLE\"",
+        'FOREIGN KEY ({quote(column)}) "\n'
+        "            f\"REFERENCES {quote(self.table)} ({quote('id')}) NOT DEFERRABLE\"",
+        "tests/test_structure.py",
+    ),
+]
+
+
+def main(numbers: list[int]) -> int:
+    chosen = numbers or range(1, len(MUTANTS) + 1)
+    rows = []
+    for number in chosen:
+        mutant = MUTANTS[number - 1]
+        started = time.monotonic()
+        verdict = try_out(mutant)
+        rows.append((number, mutant, verdict))
+        sys.stdout.write(f"{number:>3} {verdict:<10} {time.monotonic() - started:5.1f} s  {mutant.name}\n")
+        sys.stdout.flush()
+    caught = sum(verdict.startswith("caught") for _, _, verdict in rows)
+    sys.stdout.write(f"{caught} of {len(rows)} caught\n")
+    if not numbers:
+        TABLE.write_text(table(rows))
+    return 0 if caught == len(rows) else 1
+
+
+def try_out(mutant: Mutant) -> str:
+    """ "caught", "survived", or "misfit" where the code no longer holds what is to be replaced."""
+    source = (ROOT / mutant.file).read_text()
+    if source.count(mutant.old) != 1:
+        return "misfit"
+    with tempfile.TemporaryDirectory(prefix="btec-mutant-") as folder:
+        tree = Path(folder) / "tree"
+        shutil.copytree(
+            ROOT, tree, ignore=shutil.ignore_patterns(".git", ".venv", "*.sqlite3*", "__pycache__")
+        )
+        (tree / mutant.file).write_text(source.replace(mutant.old, mutant.new))
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-x",
+            "-p",
+            "no:cacheprovider",
+            *mutant.tests.split(),
+        ]
+        done = subprocess.run(
+            command, cwd=tree, env=os.environ, capture_output=True, text=True, timeout=300, check=False
+        )
+    # 1: tests failed. Anything else (no tests, wrong use) is no proof.
+    return {0: "survived", 1: "caught"}.get(done.returncode, f"odd ({done.returncode})")
+
+
+def table(rows: list[tuple[int, Mutant, str]]) -> str:
+    head = (
+        "# Broken on purpose\n\n"
+        "What `make mutants` printed last: the code broken in one way at a time, and whether the tests noticed.\n\n"
+        "| # | broken so that | in | noticed by | result |\n| --- | --- | --- | --- | --- |\n"
+    )
+    lines = [f"| {n} | {m.name} | `{m.file}` | `{m.tests}` | {verdict} |" for n, m, verdict in rows]
+    return head + "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main([int(argument) for argument in sys.argv[1:]]))
