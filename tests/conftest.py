@@ -1,8 +1,6 @@
 """What every test can ask for."""
 
 import json
-import os
-import tempfile
 from io import StringIO
 from pathlib import Path
 
@@ -23,15 +21,14 @@ def payload(name: str) -> dict:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings):
+def django_db_modify_db_settings(django_db_modify_db_settings, tmp_path_factory):
     """SQLite in a file, as it runs in real life: threads see one database, in WAL mode."""
     from django.conf import settings
 
     database = settings.DATABASES["default"]
     if database["ENGINE"].endswith("sqlite3"):
-        folder = tempfile.mkdtemp(prefix="btec-tests-")
-        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-        database.setdefault("TEST", {})["NAME"] = f"{folder}/{worker}.sqlite3"
+        file = tmp_path_factory.mktemp("database") / "test.sqlite3"
+        database.setdefault("TEST", {})["NAME"] = str(file)
         connection.settings_dict.setdefault("TEST", {})["NAME"] = database["TEST"]["NAME"]
 
 

@@ -31,7 +31,9 @@ FIELDS = {
 #: The last letter of an id says which marks its sender sends: times, versions, none, or now these, now those.
 KINDS = "tvnx"
 START = datetime(2026, 1, 15, tzinfo=UTC)
+# `make stress` asks for more of both.
 EXAMPLES = int(os.environ.get("BTEC_TEST_ORACLE_EXAMPLES", "12"))
+LARGEST_BATCH = int(os.environ.get("BTEC_TEST_ORACLE_BATCH", "5"))
 runs = count()
 
 
@@ -113,7 +115,7 @@ class Machine(RuleBasedStateMachine):
         key=st.sampled_from([None, None, None, "a", "b"]),
     )
     def post(self, data, which, module, key):
-        batch = data.draw(st.lists(records(module), min_size=1, max_size=5))
+        batch = data.draw(st.lists(records(module), min_size=1, max_size=LARGEST_BATCH))
         slug = self.tenants[which].slug
         self.last = {"slug": slug, "module": module, "batch": batch, "key": key}
         self.send(**self.last)
