@@ -86,11 +86,13 @@ class Id(StrictField):
     }
 
     PATTERN = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+    #: Text that stands for no id, in capitals too.
+    PLACEHOLDERS = ("null", "undefined")
 
     def parse(self, value: str) -> str:
         if not value:
             self.fail("blank")
-        if value.lower() in ("null", "undefined") or value.startswith("${"):
+        if value.lower() in self.PLACEHOLDERS or value.startswith("${"):
             self.fail("placeholder", shown=printable(value))
         if not self.PATTERN.fullmatch(value):
             self.fail("invalid_id", shown=printable(value))
@@ -204,8 +206,10 @@ class Integer(StrictField):
     expected = "a JSON integer"
     default_error_messages = {"out_of_range": "expected an integer from 0 to 9,223,372,036,854,775,807."}
 
+    MAXIMUM = 2**63 - 1
+
     def parse(self, value: int | HugeNumber) -> int:
-        if isinstance(value, HugeNumber) or not 0 <= value < 2**63:
+        if isinstance(value, HugeNumber) or not 0 <= value <= self.MAXIMUM:
             self.fail("out_of_range")
         return value
 

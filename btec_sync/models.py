@@ -165,11 +165,11 @@ class IdempotencyKey(models.Model):
 class State(models.TextChoices):
     """What becomes of a record."""
 
-    NEW = "NEW"
-    UNCHANGED = "UNCHANGED"
-    UPDATED = "UPDATED"
-    INVALID = "INVALID"
-    ERROR = "ERROR"
+    NEW = "NEW", "NEW"
+    UNCHANGED = "UNCHANGED", "UNCHANGED"
+    UPDATED = "UPDATED", "UPDATED"
+    INVALID = "INVALID", "INVALID"
+    ERROR = "ERROR", "ERROR"
 
 
 class RecordResult(models.Model):

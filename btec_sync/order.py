@@ -33,7 +33,8 @@ class Marks:
     """What the database remembers of a record's order.
 
     modified_time and version are the highest that were stored; place is that of the values that are
-    stored; seen is the highest place that spoke of the record, changing it or not.
+    stored; seen is the highest place that spoke of the record, changing it or not. A stale one leaves
+    no mark.
     """
 
     modified_time: datetime | None

@@ -14,7 +14,8 @@ class Problem(exceptions.APIException):
     """A request refused as a whole.
 
     status_code is the HTTP status, code is stable and documented (docs/answers.md), detail says what to
-    mend, extra holds further members of the problem (delivery_id), headers further HTTP headers.
+    mend, extra holds further members of the problem (delivery_id), headers further HTTP headers. A
+    subclass's docstring says when it is answered; the OpenAPI document shows it to senders.
     """
 
     status_code: int
@@ -50,26 +51,36 @@ class Problem(exceptions.APIException):
 
 
 class MalformedJSON(Problem):
+    """The body is not JSON, not UTF-8, holds a key twice, NaN or Infinity, or nests deeper than 32 levels."""
+
     status_code, code, title = 400, "malformed_json", "Malformed JSON"
     rejects = True
 
 
 class MalformedEnvelope(Problem):
+    """The body is not an object with the single key "data", an array of at least one record."""
+
     status_code, code, title = 400, "malformed_envelope", "Malformed envelope"
     rejects = True
 
 
 class KeyMalformed(Problem):
+    """The Idempotency-Key is not 1 to 255 visible ASCII characters."""
+
     status_code, code, title = 400, "key_malformed", "Malformed Idempotency-Key"
     rejects = True
 
 
 class Unauthenticated(Problem):
+    """There is no API key, or it is unknown, revoked or expired."""
+
     status_code, code, title = 401, "unauthenticated", "Not authenticated"
     headers = {"WWW-Authenticate": 'Bearer realm="btec-sync"'}
 
 
 class TenantRefused(Problem):
+    """The key is for another tenant, or the tenant is unknown or inactive."""
+
     status_code, code, title = 403, "tenant_refused", "Tenant refused"
 
     def __init__(self) -> None:
@@ -78,34 +89,48 @@ class TenantRefused(Problem):
 
 
 class KeyInFlight(Problem):
+    """Another request with this Idempotency-Key was still being processed after a wait."""
+
     status_code, code, title = 409, "key_in_flight", "Idempotency-Key in flight"
     headers = {"Retry-After": "10"}
 
 
 class LengthRequired(Problem):
+    """The body came in chunks, which this server cannot read, and without a Content-Length."""
+
     status_code, code, title = 411, "length_required", "Length required"
 
 
 class TooLarge(Problem):
+    """There are too many bytes in the body, or too many records."""
+
     status_code, code, title = 413, "too_large", "Too large"
     rejects = True
 
 
 class UnsupportedMediaType(Problem):
+    """The body is not application/json in UTF-8, or has a Content-Encoding."""
+
     status_code, code, title = 415, "unsupported_media_type", "Unsupported media type"
     rejects = True
 
 
 class KeyReused(Problem):
+    """This Idempotency-Key came with another body before."""
+
     status_code, code, title = 422, "key_reused", "Idempotency-Key reused"
     rejects = True
 
 
 class ProcessingFailed(Problem):
+    """Processing crashed. The delivery is stored, and staff can replay it."""
+
     status_code, code, title = 500, "processing_failed", "Processing failed"
 
 
 class Unavailable(Problem):
+    """The database is away, or the tenant's turn did not come in time."""
+
     status_code, code, title = 503, "unavailable", "Unavailable"
     headers = {"Retry-After": "30"}
 
@@ -122,7 +147,7 @@ class Refused(Problem):
 REFUSALS = {
     400: ("bad_request", "The request cannot be understood."),
     404: ("not_found", "There is nothing at this address; records go to /v1/sync/<module>."),
-    405: ("method_not_allowed", "Records are sent with POST."),
+    405: ("method_not_allowed", "Records are sent with POST to /v1/sync/<module>."),
 }
 
 

@@ -1,5 +1,8 @@
 """Every setting of the service. What an operator may change is an environment variable; README lists them."""
 
+from datetime import timedelta
+
+from csp import constants as csp
 from django.core.exceptions import ImproperlyConfigured
 
 from .environment import BASE_DIR, choice, database, flag, number, text, time_zone, words
@@ -46,6 +49,8 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "axes",
     "btec_sync",
     "btec_sync.reference",
     "units",
@@ -58,6 +63,7 @@ MIDDLEWARE = [
     # Outermost, so that no answer on /v1/ escapes it as HTML.
     "btec_sync.middleware.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -66,6 +72,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "btec_sync.middleware.TenantMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -101,6 +108,17 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "btec_sync.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
+    "DEFAULT_SCHEMA_CLASS": "btec_sync.schema.auto.SyncSchema",
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "BTEC sync",
+    "VERSION": "1",
+    "DESCRIPTION": "Keeps a college group's database a mirror of its Zoho CRM.",
+    "OAS_VERSION": "3.1.1",
+    "PREPROCESSING_HOOKS": ["btec_sync.schema.auto.without_trailing_slash"],
+    "POSTPROCESSING_HOOKS": [],  # none of it is made of choices
+    "SORT_OPERATIONS": False,  # parents before children, as in config/urls.py
 }
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -147,6 +165,29 @@ if flag("DJANGO_BEHIND_PROXY", False):
 # A load balancer asks for health over plain HTTP.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 
+# Everything from here, nothing inline: what a record holds cannot become a script on a page.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [csp.SELF],
+        "img-src": [csp.SELF, "data:"],
+        "object-src": [csp.NONE],
+        "base-uri": [csp.NONE],
+        "form-action": [csp.SELF],
+        "frame-ancestors": [csp.NONE],
+    }
+}
+
+# Against guessing passwords. Behind a proxy every address is the proxy's, and the user name decides alone.
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True  # attempts that failed are kept, not who came and went
+
 # --- Logs --------------------------------------------------------------------------------------------
 
 LOGGING = {
@@ -162,5 +203,7 @@ LOGGING = {
             "propagate": False,
         },
         "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        # Its warnings name users; the attempts themselves are in the admin.
+        "axes": {"handlers": ["console"], "level": "ERROR", "propagate": False},
     },
 }

@@ -1,11 +1,12 @@
 """Every address of the service."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from btec_sync import health
 from btec_sync.reference.views import ProgramViewSet, StudentViewSet
+from btec_sync.schema.views import schema
 from grades.views import GradeViewSet
 from payments.views import PaymentViewSet
 from registrations.views import RegistrationViewSet
@@ -22,6 +23,7 @@ router.register("grades", GradeViewSet, basename="grades")
 
 urlpatterns = [
     path("v1/sync/", include(router.urls)),
+    re_path("^v1/schema/?$", schema),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz),
     path("readyz", health.readyz),

@@ -2,15 +2,20 @@
 
 from django.contrib import admin
 
-from btec_sync.admin import MirrorAdmin, TenantFilter
+from btec_sync.admin_bases import MirrorAdmin
 
 from .models import Payment
 
 
 @admin.register(Payment)
 class PaymentAdmin(MirrorAdmin):
-    list_display = ["zoho_id", "registration", "amount", "payment_status", "payment_method", "payment_date"]
-    list_display += ["tenant", "updated_at"]
-    search_fields = ["zoho_id", "registration__zoho_id", "registration__student__name"]
-    list_filter = [TenantFilter, "payment_status", "payment_method"]
-    list_select_related = ["tenant", "registration"]
+    list_display = ["zoho_id", "registration", "student", "amount"]
+    list_display += ["payment_status", "payment_method", "payment_date"]
+    list_select_related = ["registration__student"]
+    search_fields = ["zoho_id", "registration__zoho_id"]
+    search_fields += ["registration__student__zoho_id", "registration__student__name"]
+    list_filter = ["payment_status", "payment_method"]
+
+    @admin.display(ordering="registration__student__name")
+    def student(self, payment: Payment):
+        return payment.registration.student

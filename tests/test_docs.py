@@ -13,6 +13,7 @@ from btec_sync import fields, problems, serializers, services
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 ANSWERS = ROOT / "docs/answers.md"
+RECIPE = ROOT / "docs/how-to-add-a-module.md"
 PAGES = sorted([README, ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 
 
@@ -122,3 +123,23 @@ def test_every_command_is_in_the_readme_and_no_others():
     told = {command.split()[0] for (command,) in column(README, "command")}
 
     assert told == ours
+
+
+# --- The recipe --------------------------------------------------------------------------------------
+
+
+def edits() -> Iterator[tuple[str, str]]:
+    """Each file that the recipe changes, with the lines that it changes as they are before."""
+    file = ""
+    for name, diff in re.findall(r"^`([\w/.]+)`|^```diff\n(.*?)^```$", RECIPE.read_text(), re.M | re.S):
+        file = name or file
+        if diff:
+            yield file, "".join(f"{line[1:]}\n" for line in diff.splitlines() if line[0] != "+")
+
+
+EDITS = list(edits())
+
+
+@pytest.mark.parametrize(("file", "before"), EDITS, ids=[file for file, _ in EDITS])
+def test_what_the_recipe_changes_is_there_once(file, before):
+    assert (ROOT / file).read_text().count(before) == 1

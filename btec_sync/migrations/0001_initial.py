@@ -231,11 +231,11 @@ class Migration(migrations.Migration):
                     "state",
                     models.CharField(
                         choices=[
-                            ("NEW", "New"),
-                            ("UNCHANGED", "Unchanged"),
-                            ("UPDATED", "Updated"),
-                            ("INVALID", "Invalid"),
-                            ("ERROR", "Error"),
+                            ("NEW", "NEW"),
+                            ("UNCHANGED", "UNCHANGED"),
+                            ("UPDATED", "UPDATED"),
+                            ("INVALID", "INVALID"),
+                            ("ERROR", "ERROR"),
                         ],
                         max_length=10,
                     ),

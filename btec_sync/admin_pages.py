@@ -1,0 +1,265 @@
+"""What the admin's pages are put together from: links, tables of results, bodies as text.
+
+All that is shown was sent by somebody: it is escaped, and cut where it is long.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db import models
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from .models import Delivery, RecordResult, SyncedRecord
+from .services import services
+
+NONE = "-"
+NO_ID = "(no id)"
+NO_RESULTS = "None. A record that is UNCHANGED has no result of its own."
+#: A delivery's columns that are too large to be read for a list.
+LARGE = ("body", "answer", "traceback")
+SHOWN_BODY = 200_000
+SHOWN_RESULTS = 100
+SHOWN_LINES = 20
+SHOWN_VALUE = 300
+
+# --- Links -------------------------------------------------------------------------------------------
+
+
+def url(model: type[models.Model], page: str, *args: Any) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+def list_url(model: type[models.Model], **filters: Any) -> str:
+    return f"{url(model, 'changelist')}?{urlencode(filters)}"
+
+
+def link(text: Any, address: str) -> SafeString:
+    return format_html('<a href="{}">{}</a>', address, text)
+
+
+def delivery_link(delivery: Delivery) -> SafeString:
+    return link(short(delivery), url(Delivery, "change", delivery.pk))
+
+
+def short(delivery: Delivery) -> str:
+    """What a list has room for of a delivery's id. The search takes it, too."""
+    return str(delivery.uid)[:8]
+
+
+def children_link(record: SyncedRecord, relation: models.ManyToOneRel) -> SafeString:
+    """How many records of a module point at this one, leading to them."""
+    model, name = relation.related_model, relation.field.name
+    count = model.objects.filter(**{"tenant": record.tenant_id, name: record}).count()
+    label = model._meta.verbose_name if count == 1 else model._meta.verbose_name_plural
+    return link(f"{count:,} {label}", list_url(model, **{f"{name}__id__exact": record.pk}))
+
+
+def results_url(record: SyncedRecord, module: str) -> str:
+    return list_url(RecordResult, q=record.zoho_id, module=module, tenant=record.tenant.slug)
+
+
+def record_urls(results: Iterable[RecordResult]) -> dict[str, str]:
+    """The pages of the records that these results speak of, by Zoho id; all of one tenant and module."""
+    found = {result.zoho_id: result for result in results}
+    one = next(iter(found.values()), None)
+    service = services().get(one.module) if one else None
+    if service is None:
+        return {}
+    stored = service.model.objects.filter(tenant=one.tenant_id, zoho_id__in=found)
+    return {zoho_id: url(service.model, "change", pk) for zoho_id, pk in stored.values_list("zoho_id", "pk")}
+
+
+def record_link(result: RecordResult, urls: Mapping[str, str]) -> SafeString | str:
+    """The page of the record, once it is stored, by its Zoho id, if that could be read."""
+    page = urls.get(result.zoho_id)
+    return link(result.zoho_id, page) if page else result.zoho_id or NO_ID
+
+
+# --- Values ------------------------------------------------------------------------------------------
+
+
+def exact_time(moment: datetime | None) -> SafeString | str:
+    """To the second, as deliveries come several in a minute."""
+    if moment is None:
+        return NONE
+    return format_html(
+        '<span class="btec-moment">{}</span>', f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}"
+    )
+
+
+def lines(shown: Sequence[Any], most: int = SHOWN_LINES) -> SafeString | str:
+    """Each on its own line, and how many more there are."""
+    more = len(shown) - most
+    rows = [*shown[:most], f"and {more:,} more"] if more > 0 else shown
+    return format_html_join("", "<div>{}</div>", ((row,) for row in rows)) or NONE
+
+
+def changes(changed: Mapping[str, Sequence[Any]], limit: int | None = SHOWN_VALUE) -> list[str]:
+    return [f"{name}: {_value(old, limit)} → {_value(new, limit)}" for name, (old, new) in changed.items()]
+
+
+def errors(found: Iterable[Mapping[str, str]]) -> list[str]:
+    return [f"{error['message']} ({error['code']})" for error in found]
+
+
+def _value(value: Any, limit: int | None) -> str:
+    return "(empty)" if value in (None, "") else clipped(str(value), limit)
+
+
+def clipped(text: str, limit: int | None = SHOWN_VALUE) -> str:
+    return text if limit is None or len(text) <= limit else f"{text[:limit]}…"
+
+
+def table(headers: Iterable[str], rows: Iterable[Iterable[Any]]) -> SafeString:
+    head = format_html_join("", '<th scope="col">{}</th>', ((header,) for header in headers))
+    cells = (format_html_join("", "<td>{}</td>", ((cell,) for cell in row)) for row in rows)
+    body = format_html_join("", "<tr>{}</tr>", ((row,) for row in cells))
+    return scrolled(format_html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>", head, body))
+
+
+def scrolled(content: SafeString) -> SafeString:
+    return format_html('<div class="btec-scroll">{}</div>', content)
+
+
+def note(*parts: Any) -> SafeString:
+    return format_html("<p>{}</p>", format_html_join(" ", "{}", ((part,) for part in parts if part)))
+
+
+# --- Results -----------------------------------------------------------------------------------------
+
+
+def what_became(result: RecordResult, most_lines: int = SHOWN_LINES) -> SafeString | str:
+    """The errors of a record that was refused, else the message, and what was changed."""
+    said = errors(result.errors) or [clipped(result.message), *changes(result.changed_fields)]
+    return lines(said, most_lines)
+
+
+def history(record: SyncedRecord, module: str) -> SafeString | str:
+    """What became of one record, the newest first."""
+    results = RecordResult.objects.filter(tenant=record.tenant_id, module=module, zoho_id=record.zoho_id)
+    return _results_table(
+        _first(results.order_by("-id")),
+        {
+            "When": lambda result: exact_time(result.created_at),
+            "Delivery": lambda result: delivery_link(result.delivery),
+            "State": lambda result: result.state,
+            "What became of it": what_became,
+        },
+        results_url(record, module),
+    )
+
+
+def delivery_results(delivery: Delivery) -> SafeString | str:
+    """What became of a delivery's records: the last attempt first, each in the order of the body."""
+    results = _first(RecordResult.objects.filter(delivery=delivery.pk).order_by("-attempt", "position"))
+    urls = record_urls(results)
+    return _results_table(
+        results,
+        {
+            "Attempt": lambda result: result.attempt,
+            "Position": lambda result: result.position,
+            "Record": lambda result: record_link(result, urls),
+            "State": lambda result: result.state,
+            "What became of it": what_became,
+        },
+        list_url(RecordResult, delivery__id__exact=delivery.pk),
+    )
+
+
+def _first(results: QuerySet[RecordResult]) -> list[RecordResult]:
+    """As many as a page shows, and one that says that there are more."""
+    without_bodies = results.select_related("delivery").defer(*(f"delivery__{name}" for name in LARGE))
+    return list(without_bodies[: SHOWN_RESULTS + 1])
+
+
+def _results_table(
+    results: Sequence[RecordResult], columns: Mapping[str, Callable[[RecordResult], Any]], all_results: str
+) -> SafeString | str:
+    if not results:
+        return NO_RESULTS
+    rows = ([column(result) for column in columns.values()] for result in results[:SHOWN_RESULTS])
+    more = f"Only the first {SHOWN_RESULTS} are shown here." if len(results) > SHOWN_RESULTS else ""
+    return table(columns, rows) + note(more, link("All in a list", all_results))
+
+
+# --- Bodies ------------------------------------------------------------------------------------------
+
+# A string, a mark, or anything else up to the next of these. Never backtracks: a body is 5 MiB of anything.
+JSON_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{},:]|[^\s\[\]{},:"]++', re.DOTALL)
+# A pair of surrogates is one letter.
+ESCAPE = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u[0-9a-fA-F]{4}|\\[^u]")
+DEEPEST_INDENT = 32
+# Characters that a page cannot show.
+CONTROLS = {code: f"<U+{code:04X}>" for code in [*range(32), 127] if chr(code) not in "\t\n\r"}
+
+
+def pre(text: str) -> SafeString | str:
+    return scrolled(format_html("<pre>{}</pre>", text)) if text else NONE
+
+
+def body(delivery: Delivery) -> SafeString:
+    whole = link("Download, byte for byte", url(Delivery, "body", delivery.pk))
+    return format_html("{}{}", text_of(bytes(delivery.body)), note(whole))
+
+
+def text_of(stored: bytes) -> SafeString | str:
+    """JSON with line breaks, anything else as it came; the beginning, where it is long."""
+    text = _decoded(stored)
+    if is_json(text):
+        text = indented(text, SHOWN_BODY + 1)
+    shown = pre(text[:SHOWN_BODY].translate(CONTROLS))
+    if len(text) <= SHOWN_BODY:
+        return shown
+    return shown + note(f"Only the beginning is shown, of {len(stored):,} bytes.")
+
+
+def _decoded(stored: bytes) -> str:
+    try:
+        return stored.decode("utf-8")
+    except UnicodeDecodeError:
+        # No more than is shown: four bytes at most are a character, and each can become four.
+        return stored[: 4 * (SHOWN_BODY + 1)].decode("utf-8", "backslashreplace")
+
+
+def is_json(text: str) -> bool:
+    try:
+        json.loads(text, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def indented(text: str, limit: int) -> str:
+    """JSON with line breaks, at least `limit` characters of it if there are as many.
+
+    Otherwise it is as it was spelled, 500.00 and a key that stands twice, but letters are letters.
+    """
+    parts: list[str] = []
+    before, depth, size = "", 0, 0
+    for match in JSON_TOKEN.finditer(text):
+        token = match[0]
+        opened, closes = before in ("[", "{"), token in ("]", "}")
+        depth += opened - closes
+        if (opened != closes) or before == ",":
+            parts.append("\n" + "  " * min(depth, DEEPEST_INDENT))
+            size += len(parts[-1])
+        parts.append(": " if token == ":" else ESCAPE.sub(_letter, token[:limit]))
+        size += len(parts[-1])
+        if size >= limit:
+            break
+        before = token
+    return "".join(parts)
+
+
+def _letter(escape: re.Match[str]) -> str:
+    """Arabic that was sent as \\u0633 is read as Arabic; what would not be seen stays escaped."""
+    letter = json.loads(f'"{escape[0]}"')
+    return letter if letter > "\x7f" and letter.isprintable() else escape[0]

@@ -1,0 +1,1 @@
+"""The OpenAPI document: each module's contract, read off its service, serializer and fields."""
