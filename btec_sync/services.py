@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, transaction
 from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
@@ -17,7 +17,7 @@ from .fingerprints import fingerprint
 from .models import State, SyncedRecord, Tenant
 from .order import Marks, Order, place_of
 from .serializers import FieldError, RecordSerializer
-from .turns import sqlstate
+from .turns import is_outage, sqlstate
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ class SyncService:
         """For each foreign key the primary keys of the tenant's parents by Zoho id."""
         parents = {}
         for name, service in self.dependencies.items():
-            wanted = {c.values[name] for c in candidates if not c.errors}
+            wanted = {c.values[name] for c in candidates if not c.errors} - {None}
             found = service.model.objects.filter(tenant=self.tenant, zoho_id__in=wanted)
             parents[name] = dict(found.values_list("zoho_id", "pk")) if wanted else {}
         return parents
@@ -139,9 +139,11 @@ class SyncService:
     ) -> list[tuple[str, type["SyncService"], str]]:
         """(Zoho's field, the parent's service, its Zoho id) of every parent that is not there."""
         return [
-            (zoho_name, self.dependencies[name], candidate.values[name])
+            (zoho_name, self.dependencies[name], wanted)
             for zoho_name, name in self.serializer_class.data_fields().items()
-            if name in self.dependencies and candidate.values[name] not in parents[name]
+            if name in self.dependencies
+            and (wanted := candidate.values[name]) is not None
+            and wanted not in parents[name]
         ]
 
     def _stored(self, groups: dict[str, list[Candidate]]) -> dict[str, Row]:
@@ -264,7 +266,7 @@ class SyncService:
 
     def _record(self, row: Row, parents: dict[str, dict[str, int]]) -> SyncedRecord:
         values = {
-            f"{name}_id" if name in parents else name: parents[name][value] if name in parents else value
+            f"{name}_id" if name in parents else name: parents[name].get(value) if name in parents else value
             for name, value in row.values.items()
         }
         return self.model(
@@ -287,9 +289,7 @@ def blames_the_data(error: Exception) -> bool:
 
     57014 is query_canceled: a statement that was ended, the connection alive.
     """
-    if isinstance(error, OperationalError | InterfaceError):
-        return sqlstate(error) == "57014"
-    return True
+    return sqlstate(error) == "57014" or not is_outage(error)
 
 
 def _same_values(row: Row, before: Row | None) -> bool:

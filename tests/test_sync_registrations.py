@@ -2,11 +2,36 @@
 
 from datetime import date
 
+from btec_sync import fields
 from registrations.models import Registration
+from registrations.serializers import RegistrationSerializer
 from registrations.services import RegistrationSync
 from tests import factories
 from tests.conftest import payload
 from tests.contract import DependencyContract
+
+
+class OptionalProgram(RegistrationSerializer):
+    """A registration that need not name a program, as a module of one's own may have it."""
+
+    Program = fields.Lookup("program", required=False)
+
+
+class OptionalProgramSync(RegistrationSync):
+    serializer_class = OptionalProgram
+
+
+def test_an_empty_optional_lookup_waits_for_nobody(parents, tenant):
+    record = {name: value for name, value in payload("registration").items() if name != "Program"}
+    service = OptionalProgramSync(tenant)
+
+    [candidate] = service.parse([(1, 0, record)])
+    found = service._resolve([candidate])
+
+    assert candidate.errors == []
+    assert service._missing(candidate, found) == []
+    assert service._record(service.compare(None, candidate)[1], found).program_id is None
+
 
 SEED_CURL = (
     '{"data": [{"id": "reg_123", "Student": {"id": "stud_456"}, "Program": {"id": "prog_789"},'
