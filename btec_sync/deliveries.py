@@ -18,7 +18,7 @@ from .answers import Answer
 from .models import Delivery, State, Tenant
 from .serializers import read_envelope
 from .services import Outcome, SyncService, services
-from .turns import is_lock_timeout, take_turn, with_retries
+from .turns import is_lock_timeout, is_outage, take_turn, with_retries
 
 log = logging.getLogger(__name__)
 
@@ -64,21 +64,12 @@ def process(delivery: Delivery, *, release_batches: int | None = None) -> Answer
     went away (it stays as it was, and can be processed again).
     """
     try:
-        answer = _process(delivery)
-    except problems.Problem as problem:
-        if problem.rejects:
-            _reject(delivery, problem)
-        raise
-    except (OperationalError, InterfaceError) as error:
+        answer = _attempt(delivery)
+    except (DatabaseError, InterfaceError) as error:
         log.error("database unavailable delivery=%s error=%s", delivery.uid, type(error).__name__)
         raise problems.Unavailable(
             "The delivery is stored, but could not be processed now. Send it again later, or replay it.",
             delivery_id=str(delivery.uid),
-        ) from error
-    except Exception as error:
-        results.mark_failed(delivery.pk, error)
-        raise problems.ProcessingFailed(
-            "Processing failed. The delivery is stored and can be replayed.", delivery_id=str(delivery.uid)
         ) from error
     try:
         all_released = parking.release(delivery.tenant, batches=release_batches)
@@ -87,6 +78,23 @@ def process(delivery: Delivery, *, release_batches: int | None = None) -> Answer
         log.error("release put off tenant=%s error=%s", delivery.tenant.slug, type(error).__name__)
         return answer
     return answer if all_released else replace(answer, releases_left=True)
+
+
+def _attempt(delivery: Delivery) -> Answer:
+    """Processes it; a refusal or a crash is kept on it. What the database raises then is an outage."""
+    try:
+        return _process(delivery)
+    except problems.Problem as problem:
+        if problem.rejects:
+            _reject(delivery, problem)
+        raise
+    except Exception as error:
+        if is_outage(error):
+            raise
+        results.mark_failed(delivery.pk, error)
+        raise problems.ProcessingFailed(
+            "Processing failed. The delivery is stored and can be replayed.", delivery_id=str(delivery.uid)
+        ) from error
 
 
 def _process(delivery: Delivery) -> Answer:

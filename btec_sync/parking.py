@@ -8,7 +8,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -17,7 +17,7 @@ from .models import Delivery, RecordResult, State, Tenant
 from .order import delivery_of, place_of
 from .serializers import read_envelope
 from .services import Candidate, Outcome, SyncService, services
-from .turns import take_turn, with_retries
+from .turns import is_outage, take_turn, with_retries
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +57,9 @@ def _release(tenant: Tenant, ready: Sequence[RecordResult]) -> None:
         service = services()[ready[0].module](tenant)
         candidates = _parse(service, ready)
         with_retries(lambda: _sync(service, ready, candidates))
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception as error:  # noqa: BLE001  (whatever it is, the neighbours go on)
+    except Exception as error:  # whatever it is, the neighbours go on
+        if is_outage(error):
+            raise
         deliveries = sorted({result.delivery_id for result in ready})
         if len(deliveries) == 1:
             RecordResult.objects.filter(delivery=deliveries[0], ready=True).update(ready=False)

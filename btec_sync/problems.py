@@ -3,7 +3,7 @@
 import json
 import logging
 
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpResponse
 from rest_framework import exceptions
 
@@ -165,7 +165,8 @@ def from_exception(error: Exception) -> Problem | None:
         return error
     if isinstance(error, exceptions.APIException):
         return refusal(error.status_code)
-    if isinstance(error, OperationalError | InterfaceError):
+    # Whatever the database refused here, the delivery was not stored, and only the sender has it.
+    if isinstance(error, DatabaseError | InterfaceError):
         log.error("database unavailable error=%s", type(error).__name__)
         return Unavailable(
             "The database cannot be reached; nothing was stored. Send the request again later."

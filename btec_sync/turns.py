@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import InterfaceError, InternalError, OperationalError, connection
 
 from .models import Tenant
 
@@ -19,17 +19,33 @@ def take_turn(tenant: Tenant) -> None:
     """Waits, inside a transaction, until no other delivery of the tenant is being processed.
 
     What is read afterwards is still true when we write. It waits for BTEC_LOCK_SECONDS at most and
-    then raises OperationalError, of which is_lock_timeout() is true. SQLite has one writer anyway:
-    there the transaction itself is the turn.
+    then raises OperationalError, of which is_lock_timeout() is true. Who has the turn and is silent for as
+    long loses it: the worker's host may be gone, and PostgreSQL would keep its lock for hours. SQLite has
+    one writer anyway: there the transaction itself is the turn.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{settings.BTEC_LOCK_SECONDS}s"])
+            cursor.execute(
+                "SELECT set_config('lock_timeout', %s, true),"
+                " set_config('idle_in_transaction_session_timeout', %s, true)",
+                [f"{settings.BTEC_LOCK_SECONDS}s"] * 2,
+            )
     Tenant.objects.select_for_update(no_key=True).values_list("pk").get(pk=tenant.pk)
 
 
 def is_lock_timeout(error: OperationalError) -> bool:
     return sqlstate(error) == "55P03" or "database is locked" in str(error)
+
+
+def is_outage(error: Exception) -> bool:
+    """True when the database was in trouble itself; False when it refused what it was given, or crashed us.
+
+    25006 is a database that may only be read, as a standby after a failover; 25P03 a transaction that
+    was ended because nothing came for too long.
+    """
+    if isinstance(error, OperationalError | InterfaceError):
+        return True
+    return isinstance(error, InternalError) and sqlstate(error) in ("25006", "25P03")
 
 
 def sqlstate(error: Exception) -> str | None:

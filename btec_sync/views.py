@@ -12,6 +12,7 @@ from . import deliveries, parking
 from .answers import Answer
 from .body import read_body
 from .models import Tenant
+from .schema import LazySchema
 from .services import SyncService
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class SyncViewSet(ViewSet):
 
     http_method_names = ["post"]
     content_negotiation_class = AlwaysJSON
+    schema = LazySchema()
 
     def create(self, request: Request) -> HttpResponse:
         body = read_body(request)

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any
 
 from btec_sync import fields
 from btec_sync.models import State
@@ -39,7 +38,7 @@ def _outcome(
 ) -> JSON:
     zoho_id = records.ZOHO_ID
     if State.INVALID in states:
-        zoho_id = {"anyOf": [zoho_id, {"type": "null"}], "description": "null where the `id` is unreadable."}
+        zoho_id = {**records.or_null(zoho_id), "description": "null where the `id` is unreadable."}
     always = {
         service.id_key(): zoho_id,
         "status": {"type": "string", "enum": [state.value for state in states]},
@@ -68,15 +67,16 @@ def changed_fields(service: type[SyncService]) -> JSON:
 
 def _stored(field: fields.StrictField) -> JSON:
     """A stored value as an answer shows it."""
-    if isinstance(field, fields.Lookup):
-        return records.ZOHO_ID
+    schema: JSON = {"type": "string"}
+    match field:
+        case fields.Lookup():
+            schema = records.ZOHO_ID
+        case fields.Number():
+            schema |= {"pattern": r"^[0-9]+\.[0-9]{2}$", "description": "As text, so that it stays exact."}
+        case fields.Date():
+            schema |= {"format": "date"}
     never_null = field.required or field.empty_value is not None
-    schema: JSON = {"type": "string" if never_null else ["string", "null"]}
-    if isinstance(field, fields.Number):
-        return {**schema, "pattern": r"^[0-9]+\.[0-9]{2}$", "description": "As text, so that it stays exact."}
-    if isinstance(field, fields.Date):
-        return {**schema, "format": "date"}
-    return schema
+    return schema if never_null else records.or_null(schema)
 
 
 def answer(result_schema: JSON) -> JSON:
@@ -160,28 +160,26 @@ def _all_fields() -> Iterator[fields.StrictField]:
 
 def examples(service: type[SyncService]) -> JSON:
     """What is answered to the module's example: when it is new, and when its parent is missing."""
-    zoho_id = records.example(service)["id"]
     label = service.label()
-    new = _example(service, {"status": "NEW", "message": f"{label} created"}, zoho_id)
-    found = {"new": {"summary": f"{label} created", "value": new}}
-    if service.dependencies:
-        found["parked"] = {
-            "summary": "A parent is missing",
-            "value": _example(service, _parked(service), zoho_id),
-        }
+    new = {"status": "NEW", "message": f"{label} created"}
+    found = {"new": {"summary": f"{label} created", "value": _example(service, new)}}
+    if parked := _parked(service):
+        found["parked"] = {"summary": "A parent is missing", "value": _example(service, parked)}
     return found
 
 
-def _parked(service: type[SyncService]) -> JSON:
-    name, parent = next(iter(service.dependencies.items()))
-    names = {field: zoho_name for zoho_name, field in service.serializer_class.data_fields().items()}
-    parent_id = records.example(service)[names[name]]["id"]
-    message = f"{parent.label()} {parent_id} not found. Create {parent.label().lower()} first."
-    error = {"field": f"{names[name]}.id", "code": "missing_dependency", "message": message}
-    return {"status": "INVALID", "message": message, "errors": [error], "retryable": True}
+def _parked(service: type[SyncService]) -> JSON | None:
+    record = records.example(service)
+    for name, field in service.serializer_class.data_fields().items():
+        if field in service.dependencies and name in record:
+            parent = service.dependencies[field].label()
+            message = f"{parent} {record[name]['id']} not found. Create {parent.lower()} first."
+            error = {"field": f"{name}.id", "code": "missing_dependency", "message": message}
+            return {"status": "INVALID", "message": message, "errors": [error], "retryable": True}
+    return None
 
 
-def _example(service: type[SyncService], outcome: JSON, zoho_id: str) -> dict[str, Any]:
+def _example(service: type[SyncService], outcome: JSON) -> JSON:
     return {
         "status": "success" if outcome["status"] == "NEW" else "failed",
         "tenant_id": "default",
@@ -189,5 +187,5 @@ def _example(service: type[SyncService], outcome: JSON, zoho_id: str) -> dict[st
         "delivery_id": "4f6f1a0c-92ef-4a0c-9f0a-31f7c5a8a9d2",
         "duplicate_of": None,
         "summary": {state.value: int(state == outcome["status"]) for state in State},
-        "results": [{service.id_key(): zoho_id, **outcome}],
+        "results": [{service.id_key(): records.example(service)["id"], **outcome}],
     }

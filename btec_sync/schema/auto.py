@@ -7,7 +7,6 @@ from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 from btec_sync import idempotency
 from btec_sync.models import Tenant
 from btec_sync.services import SyncService
-from btec_sync.views import SyncViewSet
 
 from . import answers, problems, records
 from .records import JSON
@@ -31,13 +30,11 @@ def without_trailing_slash(endpoints: list[tuple]) -> list[tuple]:
 
 
 class SyncSchema(AutoSchema):
-    """Describes a SyncViewSet by its service, and any other view as drf-spectacular does."""
+    """Describes a SyncViewSet by its service."""
 
     def get_operation(
         self, path: str, path_regex: str, path_prefix: str, method: str, registry: ComponentRegistry
-    ) -> JSON | None:
-        if not isinstance(self.view, SyncViewSet):
-            return super().get_operation(path, path_regex, path_prefix, method, registry)
+    ) -> JSON:
         self.registry = registry
         self._shared()
         service = self.view.service

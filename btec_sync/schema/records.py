@@ -23,8 +23,10 @@ EXAMPLES = Path(__file__).with_name("examples.json")
 def of_field(field: fields.StrictField) -> JSON:
     """What a record may hold in this field, as JSON Schema. null is as good as leaving it out."""
     schema = describe(field)
-    if field.required:
-        return schema
+    return schema if field.required else or_null(schema)
+
+
+def or_null(schema: JSON) -> JSON:
     if "$ref" in schema:
         return {"anyOf": [schema, {"type": "null"}]}
     return {**schema, "type": [schema["type"], "null"]}
