@@ -10,14 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from . import answers, idempotency, parking, problems, results
 from .answers import Answer
 from .models import Delivery, State, Tenant
+from .order import place_of
 from .serializers import read_envelope
-from .services import Outcome, SyncService, services
+from .services import Candidate, Outcome, SyncService, services
 from .turns import is_lock_timeout, is_outage, take_turn, with_retries
 
 log = logging.getLogger(__name__)
@@ -100,27 +102,27 @@ def _attempt(delivery: Delivery) -> Answer:
 def _process(delivery: Delivery) -> Answer:
     key = idempotency.read_key(delivery.headers)
     service = services()[delivery.module](delivery.tenant)
-    records = read_envelope(delivery.headers, bytes(delivery.body))
-
-    def parse(target: Delivery):
-        return service.parse((target.pk, position, record) for position, record in enumerate(records))
-
-    candidates = parse(delivery)  # the slow part, before anybody waits for us
+    # What was accepted once is not refused because the limit was lowered since.
+    most = None if delivery.attempts else settings.BTEC_MAX_BATCH
+    records = read_envelope(delivery.headers, bytes(delivery.body), most=most)
+    # The slow part, before anybody waits for us.
+    candidates = service.parse((delivery.pk, position, record) for position, record in enumerate(records))
+    is_first = not delivery.attempts
 
     def settle() -> Answer:
         with transaction.atomic():
             take_turn(delivery.tenant)
             # Another process may have worked on it while we waited.
-            delivery.refresh_from_db(
-                fields=["state", "attempts", "repeats", "answer_status", "answer_is_final"]
-            )
+            delivery.refresh_from_db(fields=STATE_FIELDS)
+            if is_first and delivery.answer_is_final:
+                return _stored_answer(delivery)
             target = idempotency.claim(delivery, key)
-            if target == delivery:
-                return _record(delivery, service, service.sync(candidates), key)
-            _mark_as_repeat(delivery, target)
-            if target.answer_is_final:
-                return Answer(target.answer_status, bytes(target.answer), replayed=True)
-            return _record(target, service, service.sync(parse(target)), key)
+            if target != delivery:
+                _mark_as_repeat(delivery, target)
+                if target.answer_is_final:
+                    return replace(_stored_answer(target), replayed=True)
+            outcomes = service.sync(_at_its_place(target, candidates))
+            return _record(target, service, outcomes, key)
 
     try:
         return with_retries(settle)
@@ -128,6 +130,24 @@ def _process(delivery: Delivery) -> Answer:
         if is_lock_timeout(error):
             raise _busy(delivery, key) from error
         raise
+
+
+STATE_FIELDS = ["state", "attempts", "repeats", "answer_status", "answer", "answer_is_final"]
+
+
+def _stored_answer(delivery: Delivery) -> Answer:
+    return Answer(delivery.answer_status, bytes(delivery.answer))
+
+
+def _at_its_place(delivery: Delivery, candidates: list[Candidate]) -> list[Candidate]:
+    """The candidates of these bytes at the delivery's place, those marked that it has decided before."""
+    undecided = State.INVALID, State.ERROR
+    pending = delivery.results.filter(current=True, state__in=undecided).values_list("position", flat=True)
+    pending = set(pending) if delivery.attempts else range(len(candidates))
+    return [
+        candidate.moved(place_of(delivery.pk, candidate.position), decided=candidate.position not in pending)
+        for candidate in candidates
+    ]
 
 
 def _busy(delivery: Delivery, key: str | None) -> problems.Problem:
@@ -139,7 +159,7 @@ def _busy(delivery: Delivery, key: str | None) -> problems.Problem:
         return problems.KeyInFlight(
             "A request with this Idempotency-Key is still being processed.", delivery_id=str(delivery.uid)
         )
-    return problems.Unavailable(
+    return problems.Busy(
         "The delivery is stored, but others of this tenant are before it. Send it again later, or replay it.",
         delivery_id=str(delivery.uid),
     )
@@ -160,7 +180,7 @@ def _record(delivery: Delivery, service: SyncService, outcomes: Sequence[Outcome
         "attempts": attempt,
         "processed_at": timezone.now(),
         "duplicate_of": duplicate_of,
-        "traceback": "",
+        "traceback": results.causes(outcomes),
         **{state.lower(): n for state, n in counts.items()},
     }
     # What was answered for good is answered again for good.

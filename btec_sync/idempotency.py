@@ -39,10 +39,12 @@ def claim(delivery: Delivery, key: str | None) -> Delivery:
     claims = {"digest": delivery.digest, "delivery": delivery, "created_at": delivery.received_at}
     IdempotencyKey.objects.bulk_create([IdempotencyKey(**mine, **claims)], ignore_conflicts=True)
     holder = IdempotencyKey.objects.select_related("delivery").get(**mine)
-    if holder.delivery_id == delivery.pk or delivery.attempts:
+    if holder.delivery_id == delivery.pk:
         return delivery
     if delivery.received_at - holder.created_at > timedelta(hours=settings.BTEC_IDEMPOTENCY_HOURS):
         IdempotencyKey.objects.filter(pk=holder.pk).update(**claims)
+        return delivery
+    if delivery.attempts:
         return delivery
     if holder.digest != delivery.digest:
         raise _reused()

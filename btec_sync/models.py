@@ -1,7 +1,9 @@
 """What the service remembers: tenants and their keys, deliveries and what became of them, and the base
 of every mirrored record."""
 
+import json
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.core.validators import RegexValidator
@@ -9,6 +11,13 @@ from django.db import models
 from django.utils import timezone
 
 from .constraints import SameTenant
+
+
+class PlainJSON(json.JSONEncoder):
+    """JSON with letters as they are: escaped, a page of Arabic would take three times its room."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "ensure_ascii": False})
 
 
 class Tenant(models.Model):
@@ -187,8 +196,8 @@ class RecordResult(models.Model):
     zoho_id = models.CharField("Zoho id", max_length=64, blank=True)
     state = models.CharField(max_length=10, choices=State.choices)
     message = models.TextField()
-    errors = models.JSONField(default=list)
-    changed_fields = models.JSONField(default=dict)
+    errors = models.JSONField(default=list, encoder=PlainJSON)
+    changed_fields = models.JSONField(default=dict, encoder=PlainJSON)
     waits_for_module = models.CharField(max_length=32, blank=True)
     waits_for_id = models.CharField("waits for", max_length=64, blank=True)
     current = models.BooleanField(

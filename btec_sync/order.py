@@ -32,9 +32,8 @@ class Order:
 class Marks:
     """What the database remembers of a record's order.
 
-    modified_time and version are the highest that were stored; place is that of the values that are
-    stored; seen is the highest place that spoke of the record, changing it or not. A stale one leaves
-    no mark.
+    modified_time, version and place are those of the values that are stored; seen is the highest place
+    that spoke of the record, changing it or not. A stale one leaves no mark.
     """
 
     modified_time: datetime | None
@@ -54,15 +53,15 @@ class Marks:
                 return theirs < ours or (theirs == ours and order.place < self.place)
         return order.place < self.seen
 
-    def advanced_by(self, order: Order) -> "Marks":
-        """The marks once the incoming record was taken; none of them but the place ever goes back."""
+    def replaced_by(self, order: Order) -> "Marks":
+        """The marks once the incoming record's values are stored."""
+        return Marks(order.modified_time, order.version, order.place, max(self.seen, order.place))
+
+    def confirmed_by(self, order: Order) -> "Marks":
+        """The marks once the incoming record has said the same again; what it does not tell stays known."""
         return Marks(
-            modified_time=_highest(self.modified_time, order.modified_time),
-            version=_highest(self.version, order.version),
+            modified_time=self.modified_time if order.modified_time is None else order.modified_time,
+            version=self.version if order.version is None else order.version,
             place=order.place,
             seen=max(self.seen, order.place),
         )
-
-
-def _highest(*values):
-    return max((value for value in values if value is not None), default=None)

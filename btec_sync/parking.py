@@ -78,7 +78,7 @@ def _parse(service: SyncService, ready: Sequence[RecordResult]) -> list[Candidat
     # A few bodies at a time: each may hold megabytes.
     deliveries = Delivery.objects.filter(pk__in=positions).order_by("pk").only("headers", "body")
     for delivery in deliveries.iterator(chunk_size=10):
-        records = read_envelope(delivery.headers, bytes(delivery.body))
+        records = read_envelope(delivery.headers, bytes(delivery.body), most=None)
         candidates += service.parse((delivery.pk, p, records[p]) for p in positions[delivery.pk])
     return candidates
 
@@ -113,4 +113,7 @@ def _record(service: SyncService, outcomes: dict[int, list[Outcome]]) -> None:
             **{state.lower(): F(state.lower()) + n for state, n in counts if n},
         )
     deliveries.filter(invalid=0, error=0).update(state=Delivery.State.DONE)
+    for pk, of_one in outcomes.items():
+        if causes := results.causes(of_one):
+            Delivery.objects.filter(pk=pk).update(traceback=causes)
     log.info("released tenant=%s module=%s deliveries=%d", service.tenant.slug, service.module, len(outcomes))

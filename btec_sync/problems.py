@@ -129,10 +129,14 @@ class ProcessingFailed(Problem):
 
 
 class Unavailable(Problem):
-    """The database is away, or the tenant's turn did not come in time."""
+    """The database is away."""
 
     status_code, code, title = 503, "unavailable", "Unavailable"
     headers = {"Retry-After": "30"}
+
+
+class Busy(Unavailable):
+    """The database is there, and the tenant's turn did not come in time."""
 
 
 class Refused(Problem):

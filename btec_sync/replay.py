@@ -20,16 +20,15 @@ def replay(numbers: Iterable[int]) -> Iterator[Delivery]:
     """Processes each delivery again and yields it with the state that it is in afterwards.
 
     One transaction each: interrupted at any point, what was done is done and the rest is as it was.
-    A refusal or a crash is a state of the delivery. Raises Unavailable where the database is away or
-    a tenant's turn does not come.
+    A refusal or a crash is a state of the delivery, and one whose tenant is busy stays as it was. Raises
+    Unavailable where the database is away.
     """
     for number in numbers:
         delivery = Delivery.objects.select_related("tenant").get(pk=number)
         try:
             deliveries.process(delivery)
-        except problems.Unavailable:
-            raise
-        except problems.Problem:
-            pass
+        except problems.Problem as problem:
+            if isinstance(problem, problems.Unavailable) and not isinstance(problem, problems.Busy):
+                raise
         delivery.refresh_from_db(fields=["state"])
         yield delivery

@@ -11,6 +11,8 @@ from .services import Outcome, SyncService, services
 
 log = logging.getLogger(__name__)
 
+MOST_CAUSES = 20
+
 
 def store(service: SyncService, attempts: Iterable[tuple[int, int, Sequence[Outcome]]]) -> None:
     """Keeps the outcomes of (delivery's number, attempt, outcomes), and marks what they let go on."""
@@ -52,11 +54,22 @@ def _result(service: SyncService, delivery_id: int, attempt: int, outcome: Outco
     )
 
 
+def causes(outcomes: Iterable[Outcome]) -> str:
+    """What the database said of the records that are an ERROR: the first of them, for staff."""
+    found = [outcome.cause for outcome in outcomes if outcome.cause]
+    return storable("\n".join(found[:MOST_CAUSES]))
+
+
+def storable(text: str) -> str:
+    """Text that every database takes: no NUL, no lone surrogates."""
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+
+
 def mark_failed(delivery_id: int, error: Exception) -> None:
     """Keeps of a crash the traceback for staff; the log gets the class alone."""
     log.error("processing failed delivery=%d error=%s", delivery_id, type(error).__name__)
     Delivery.objects.filter(pk=delivery_id).update(
         state=Delivery.State.FAILED,
         processed_at=timezone.now(),
-        traceback="".join(traceback.format_exception(error)),
+        traceback=storable("".join(traceback.format_exception(error))),
     )

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.conf import settings
 from rest_framework import serializers
 
 from . import fields, wire
@@ -98,8 +97,8 @@ def _flatten(errors: dict, prefix: str = ""):
                 yield path, detail.code, f"{path}: {detail}"
 
 
-def read_envelope(headers: dict[str, str], body: bytes) -> list[Any]:
-    """The records of a request's body, as JSON values. Raises the Problem to answer."""
+def read_envelope(headers: dict[str, str], body: bytes, *, most: int | None) -> list[Any]:
+    """The records of a request's body, as JSON values, so many at most. Raises the Problem to answer."""
     _check_media_type(headers)
     try:
         envelope = wire.loads(body)
@@ -110,10 +109,8 @@ def read_envelope(headers: dict[str, str], body: bytes) -> list[Any]:
     records = envelope["data"]
     if not isinstance(records, list) or not records:
         raise MalformedEnvelope('"data" must be an array of at least one record.')
-    if len(records) > settings.BTEC_MAX_BATCH:
-        raise TooLarge(
-            f"{len(records):,} records in one batch; at most {settings.BTEC_MAX_BATCH:,} are taken."
-        )
+    if most is not None and len(records) > most:
+        raise TooLarge(f"{len(records):,} records in one batch; at most {most:,} are taken.")
     return records
 
 

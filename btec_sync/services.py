@@ -4,7 +4,7 @@ import datetime
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -33,11 +33,24 @@ class Candidate:
     order: Order | None = None
     values: dict[str, Any] = field(default_factory=dict)
     fingerprint: str = ""
+    #: An earlier attempt has decided it: what came since then stands, whatever the sender's marks say.
+    decided: bool = False
+
+    def moved(self, place: int, *, decided: bool) -> "Candidate":
+        """The same record at another place in the order."""
+        if place == self.place and decided == self.decided:
+            return self
+        order = self.order and replace(self.order, place=place)
+        return replace(self, place=place, order=order, decided=decided)
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a candidate. waits_for is (module, Zoho id) of the parent of a parked one."""
+    """What became of a candidate.
+
+    waits_for is (module, Zoho id) of the parent of a parked one; cause, for staff alone, is what the
+    database said of an ERROR.
+    """
 
     candidate: Candidate
     state: State
@@ -45,6 +58,7 @@ class Outcome:
     errors: list[FieldError] = field(default_factory=list)
     changed_fields: dict[str, list] = field(default_factory=dict)
     waits_for: tuple[str, str] | None = None
+    cause: str = ""
 
 
 @dataclass(slots=True)
@@ -179,8 +193,8 @@ class SyncService:
                 outcomes[candidate.place], row = self.compare(row, candidate)
             final[zoho_id] = row
         changed = [row for zoho_id, row in final.items() if row is not stored.get(zoho_id)]
-        for row in self._write(changed, stored, parents):
-            self._settle_singly(groups[row.zoho_id], stored.get(row.zoho_id), parents, outcomes)
+        for zoho_id, cause in self._write(changed, stored, parents).items():
+            self._settle_singly(groups[zoho_id], stored.get(zoho_id), parents, outcomes, cause)
 
     def _settle_singly(
         self,
@@ -188,22 +202,25 @@ class SyncService:
         row: Row | None,
         parents: dict[str, dict[str, int]],
         outcomes: dict[int, Outcome],
+        cause: str,
     ) -> None:
         """One record whose write was refused: its candidates in turn, as if each had been posted alone."""
+        if len(group) == 1:
+            outcomes[group[0].place] = self._error(group[0], cause)
+            return
         for candidate in group:
             outcome, after = self.compare(row, candidate)
-            refused = len(group) == 1 or (
-                (after is not row) and self._write([after], {row.zoho_id: row} if row else {}, parents)
-            )
+            before = {candidate.zoho_id: row} if row else {}
+            refused = self._write([after], before, parents) if after is not row else {}
             if refused:
-                outcome = Outcome(
-                    candidate,
-                    State.ERROR,
-                    f"{self.label()} could not be stored. It is kept and can be replayed.",
-                )
+                outcome = self._error(candidate, refused[candidate.zoho_id])
             else:
                 row = after
             outcomes[candidate.place] = outcome
+
+    def _error(self, candidate: Candidate, cause: str) -> Outcome:
+        message = f"{self.label()} could not be stored. It is kept and can be replayed."
+        return Outcome(candidate, State.ERROR, message, cause=f"{candidate.zoho_id}: {cause}")
 
     def compare(self, row: Row | None, candidate: Candidate) -> tuple[Outcome, Row]:
         """What the candidate makes of the row: the outcome, and the row after it (the same if untouched)."""
@@ -212,38 +229,38 @@ class SyncService:
                 candidate.zoho_id, Marks.first(candidate.order), candidate.fingerprint, candidate.values
             )
             return Outcome(candidate, State.NEW, f"{self.label()} created"), after
-        if row.marks.is_newer_than(candidate.order):
+        overtaken = candidate.decided and candidate.place < row.marks.seen
+        if overtaken or row.marks.is_newer_than(candidate.order):
             message = "No changes detected: stale, a newer version is stored"
             return Outcome(candidate, State.UNCHANGED, message), row
-        marks = row.marks.advanced_by(candidate.order)
         changed = (
             {} if row.fingerprint == candidate.fingerprint else _differences(row.values, candidate.values)
         )
         if changed:
+            marks = row.marks.replaced_by(candidate.order)
             after = Row(row.zoho_id, marks, candidate.fingerprint, candidate.values)
             return Outcome(candidate, State.UPDATED, f"{self.label()} updated", changed_fields=changed), after
         outcome = Outcome(candidate, State.UNCHANGED, "No changes detected")
+        marks = row.marks.confirmed_by(candidate.order)
         if marks == row.marks and row.fingerprint == candidate.fingerprint:
             return outcome, row
         return outcome, Row(row.zoho_id, marks, candidate.fingerprint, candidate.values)
 
     def _write(
         self, rows: list[Row], stored: dict[str, Row], parents: dict[str, dict[str, int]]
-    ) -> list[Row]:
-        """Writes the rows; answers those that the database refused."""
+    ) -> dict[str, str]:
+        """Writes the rows; what the database said of those that it refused, by Zoho id."""
         touched = [row for row in rows if _same_values(row, stored.get(row.zoho_id))]
         changed = [row for row in rows if not _same_values(row, stored.get(row.zoho_id))]
-        return [
-            *self._upsert(changed, [*self.columns, "fingerprint", "updated_at", *MARK_COLUMNS], parents),
-            *self._upsert(touched, MARK_COLUMNS, parents),
-        ]
+        columns = [*self.columns, "fingerprint", "updated_at", *MARK_COLUMNS]
+        return self._upsert(changed, columns, parents) | self._upsert(touched, MARK_COLUMNS, parents)
 
     def _upsert(
         self, rows: list[Row], columns: Sequence[str], parents: dict[str, dict[str, int]]
-    ) -> list[Row]:
+    ) -> dict[str, str]:
         """One statement for all rows. Where the database refuses it, halves find the rows at fault."""
         if not rows:
-            return []
+            return {}
         try:
             with transaction.atomic():
                 self.model.objects.bulk_create(
@@ -256,13 +273,22 @@ class SyncService:
             if not blames_the_data(error):
                 raise
             if len(rows) == 1:
-                log.error(
-                    "record refused by the database module=%s error=%s", self.module, type(error).__name__
-                )
-                return rows
+                return {rows[0].zoho_id: self._report(rows[0], error)}
             half = len(rows) // 2
-            return self._upsert(rows[:half], columns, parents) + self._upsert(rows[half:], columns, parents)
-        return []
+            return self._upsert(rows[:half], columns, parents) | self._upsert(rows[half:], columns, parents)
+        return {}
+
+    def _report(self, row: Row, error: DatabaseError) -> str:
+        """Says in the log which record was refused; the database's words are for staff alone."""
+        log.error(
+            "record refused by the database tenant=%s module=%s zoho_id=%s error=%s sqlstate=%s",
+            self.tenant.slug,
+            self.module,
+            row.zoho_id,
+            type(error).__name__,
+            sqlstate(error),
+        )
+        return f"{type(error).__name__}: {error}"
 
     def _record(self, row: Row, parents: dict[str, dict[str, int]]) -> SyncedRecord:
         values = {
@@ -285,11 +311,15 @@ MARK_COLUMNS = ("modified_time", "version", "place", "seen")
 
 
 def blames_the_data(error: Exception) -> bool:
-    """True when the database refused what it was given; False when the database itself was in trouble.
+    """True when the database refused a row; False when the database or its tables were in trouble.
 
-    57014 is query_canceled: a statement that was ended, the connection alive.
+    57014 is query_canceled, a statement that was ended with the connection alive; class 54 a limit of
+    PostgreSQL's that a row exceeds; class 42 a table, a column or a permission that is missing.
     """
-    return sqlstate(error) == "57014" or not is_outage(error)
+    code = sqlstate(error) or ""
+    if code.startswith("42"):
+        return False
+    return code == "57014" or code.startswith("54") or not is_outage(error)
 
 
 def _same_values(row: Row, before: Row | None) -> bool:

@@ -13,22 +13,24 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 TRIES = 3
+# Our own work between two statements is silence too, and takes seconds for a very large batch.
+SILENT_SECONDS = 300
 
 
 def take_turn(tenant: Tenant) -> None:
     """Waits, inside a transaction, until no other delivery of the tenant is being processed.
 
     What is read afterwards is still true when we write. It waits for BTEC_LOCK_SECONDS at most and
-    then raises OperationalError, of which is_lock_timeout() is true. Who has the turn and is silent for as
-    long loses it: the worker's host may be gone, and PostgreSQL would keep its lock for hours. SQLite has
-    one writer anyway: there the transaction itself is the turn.
+    then raises OperationalError, of which is_lock_timeout() is true. Who has the turn and is silent for
+    SILENT_SECONDS loses it: the worker's host may be gone, and PostgreSQL would keep its lock for hours.
+    SQLite has one writer anyway: there the transaction itself is the turn.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT set_config('lock_timeout', %s, true),"
                 " set_config('idle_in_transaction_session_timeout', %s, true)",
-                [f"{settings.BTEC_LOCK_SECONDS}s"] * 2,
+                [f"{settings.BTEC_LOCK_SECONDS}s", f"{SILENT_SECONDS}s"],
             )
     Tenant.objects.select_for_update(no_key=True).values_list("pk").get(pk=tenant.pk)
 

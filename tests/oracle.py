@@ -70,16 +70,17 @@ class Oracle:
         return 200, self.run(target), target
 
     def run(self, post: Post) -> list[dict]:
-        """A whole attempt, and everything that it releases."""
+        """A whole attempt, and everything that it releases. What it decided before, it does not undo."""
         post.parked = {}
-        results = [self.settle(post, position) for position in range(len(post.records))]
+        decided = [state != "INVALID" for state in post.states] or [False] * len(post.records)
+        results = [self.settle(post, position, was) for position, was in enumerate(decided)]
         post.states = [result["status"] for result in results]
         if not post.final:
             post.answer, post.final = results, not post.parked
         self.release(post.tenant)
         return results
 
-    def settle(self, post: Post, position: int) -> dict:
+    def settle(self, post: Post, position: int, decided: bool = False) -> dict:
         record = post.records[position]
         if not record.get("valid", True):
             return {"status": "INVALID"}
@@ -94,12 +95,15 @@ class Oracle:
         if stored is None:
             table[record["id"]] = Stored(record["values"], *times, place, place)
             return {"status": "NEW"}
-        if is_stale(stored, *times, place):
+        if (decided and place < stored.seen) or is_stale(stored, *times, place):
             return {"status": "UNCHANGED"}
         changed = {name for name, value in record["values"].items() if stored.values[name] != value}
         stored.values = record["values"]
-        stored.modified_time = highest(stored.modified_time, record["modified_time"])
-        stored.version = highest(stored.version, record["version"])
+        # The marks are those of the values; what says the same again without marks takes none away.
+        if changed or record["modified_time"] is not None:
+            stored.modified_time = record["modified_time"]
+        if changed or record["version"] is not None:
+            stored.version = record["version"]
         stored.place = place
         stored.seen = max(stored.seen, place)
         return {"status": "UPDATED", "changed": changed} if changed else {"status": "UNCHANGED"}

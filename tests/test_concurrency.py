@@ -6,9 +6,10 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from btec_sync import parking
+from btec_sync.deliveries import process
 from btec_sync.models import Delivery, IdempotencyKey, RecordResult, Tenant
 from payments.models import Payment
 from tests import factories
@@ -116,15 +117,15 @@ def test_two_releases_at_once_do_the_work_once(tenant):
     assert (payments.attempts, payments.new, payments.invalid, payments.state) == (2, 5, 0, "done")
 
 
-def test_two_replays_of_one_delivery_at_once(tenant):
-    from btec_sync.deliveries import process
-
+def test_one_delivery_processed_by_several_at_once_is_applied_once(tenant):
     delivery = receive(tenant, "units", factories.UnitRecord(id="u"))
+    received = [Delivery.objects.get(pk=delivery.pk) for _ in range(4)]
 
-    at_once(*[lambda: process(Delivery.objects.get(pk=delivery.pk))] * 4)
+    answers = at_once(*[lambda d=d: process(d) for d in received])
 
     delivery.refresh_from_db()
-    assert delivery.attempts == 4
+    assert delivery.attempts == 1
+    assert {answer.body for answer in answers} == {bytes(delivery.answer)}
     assert Unit.objects.count() == 1
     assert RecordResult.objects.count() == 1
 
@@ -135,8 +136,6 @@ def test_who_waits_too_long_for_a_turn_is_told_when_to_come_back(tenant, setting
     held, let_go = threading.Event(), threading.Event()
 
     def hold():
-        from django.db import transaction
-
         with transaction.atomic():
             Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
             held.set()
@@ -158,3 +157,31 @@ def test_who_waits_too_long_for_a_turn_is_told_when_to_come_back(tenant, setting
     assert int(second.headers["Retry-After"]) > 0
     assert set(Delivery.objects.values_list("state", flat=True)) == {"received"}
     assert Sender().states("units", factories.UnitRecord(id="u"), key="k") == ["NEW"]
+
+
+@pytest.mark.postgresql
+def test_a_busy_tenant_does_not_keep_the_others_from_being_replayed(tenant, settings, replay):
+    settings.BTEC_LOCK_SECONDS = 1
+    calm = factories.TenantFactory(slug="calm")
+    receive(tenant, "units", factories.UnitRecord(id="u"))
+    receive(calm, "units", factories.UnitRecord(id="u"))
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold():
+        with transaction.atomic():
+            Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+            held.set()
+            let_go.wait(20)
+
+    def run():
+        held.wait(20)
+        try:
+            return replay()
+        finally:
+            let_go.set()
+
+    _, (status, output) = at_once(hold, run)
+
+    assert status == 1
+    assert "1 of 2 deliveries are not done" in output
+    assert list(Unit.objects.values_list("tenant__slug", flat=True)) == ["calm"]

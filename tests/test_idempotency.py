@@ -6,11 +6,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from btec_sync import deliveries
 from btec_sync.models import Delivery, IdempotencyKey, RecordResult
 from btec_sync.services import SyncService
 from payments.models import Payment
 from tests import factories
-from tests.api import Sender
+from tests.api import Sender, receive
 from units.models import Unit
 
 A = factories.UnitRecord(id="u", Unit_Name="A")
@@ -207,3 +208,29 @@ def test_a_payment_sent_again_after_its_registration_arrived_is_stored(sender, p
 
     assert states == ["NEW"]
     assert Payment.objects.filter(zoho_id="p").exists()
+
+
+def test_a_key_that_was_used_anew_belongs_to_its_later_delivery_after_a_rebuild_too(sender, settings, replay):
+    sender.post("units", A, key="k")
+    long_ago = timezone.now() - timedelta(hours=settings.BTEC_IDEMPOTENCY_HOURS, seconds=1)
+    Delivery.objects.update(received_at=long_ago)
+    IdempotencyKey.objects.update(created_at=long_ago)
+    sender.post("units", B, key="k")
+    Unit.objects.all().delete()
+    RecordResult.objects.all().delete()
+    IdempotencyKey.objects.all().delete()
+
+    replay("--all")
+
+    assert sender.post("units", B, key="k").headers["Idempotent-Replayed"] == "true"
+
+
+def test_who_was_overtaken_by_a_replay_gets_the_answer_that_is_kept(tenant):
+    delivery = receive(tenant, "units", A)
+    waiting = Delivery.objects.select_related("tenant").get(pk=delivery.pk)
+    first = deliveries.process(delivery)
+
+    second = deliveries.process(waiting)
+
+    assert second.body == first.body
+    assert Delivery.objects.get().attempts == 1

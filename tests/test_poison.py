@@ -57,6 +57,8 @@ def test_a_refused_record_is_an_error_and_its_neighbours_are_stored(sender):
     assert [r["zoho_unit_id"] for r in answer["results"]] == ["u0", "u1", "u2", "u3", "u4"]
     assert answer["status"] == "partial"
     assert b"Ahmed" not in response.content
+    assert "u1: " in Delivery.objects.get().traceback
+    assert "Ahmed" in Delivery.objects.get().traceback
     assert set(Unit.objects.values_list("zoho_id", flat=True)) == {"u0", "u2", "u4"}
 
 
@@ -127,3 +129,27 @@ def test_a_cancelled_statement_is_an_error_of_its_record_alone(sender):
         states = sender.states("units", *batch(3, {1}))
 
     assert states == ["NEW", "ERROR", "NEW"]
+
+
+@pytest.mark.postgresql
+def test_a_limit_that_one_row_exceeds_is_an_error_of_that_row(sender, replay):
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE INDEX too_small ON units_unit (description)")
+    long_text = "".join(chr(0x4E00 + n % 20_000) for n in range(0, 32_000 * 7, 7))
+
+    states = sender.states(
+        "units", factories.UnitRecord(), factories.UnitRecord(Description=long_text), factories.UnitRecord()
+    )
+
+    assert states == ["NEW", "ERROR", "NEW"]
+
+
+@pytest.mark.postgresql
+def test_a_table_that_is_broken_is_no_records_fault(sender):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE units_unit RENAME COLUMN level TO gone")
+
+    response = sender.post("units", factories.UnitRecord())
+
+    assert (response.status_code, response.json()["code"]) == (500, "processing_failed")
+    assert Delivery.objects.get().state == "failed"

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from btec_sync import deliveries, parking
 from btec_sync.models import Delivery, IdempotencyKey, RecordResult, SyncedRecord
-from btec_sync.services import services
+from btec_sync.services import SyncService, services
 from payments.models import Payment
 from registrations.models import Registration
 from tests import factories
@@ -239,3 +239,74 @@ def test_over_http_all_of_them_follow(sender, monkeypatch):
     sender.post("students", payload("student"))
 
     assert Registration.objects.count() == 5
+
+
+def test_a_sender_that_contradicts_itself_is_not_decided_anew(sender, replay):
+    """By Version the second is older than the first, by Modified_Time newer than the third."""
+    unit = factories.UnitRecord(id="u")
+    sender.post("units", {**unit, "Unit_Name": "A", "Version": 2})
+    sender.post("units", {**unit, "Unit_Name": "B", "Version": 1, "Modified_Time": "2026-01-02T00:00:00Z"})
+    sender.post("units", {**unit, "Unit_Name": "C", "Modified_Time": "2026-01-01T00:00:00Z"})
+
+    status, _ = replay("--all")
+
+    assert status == 0
+    assert Unit.objects.get().unit_name == "C"
+    assert not RecordResult.objects.filter(attempt=2).exists()
+
+
+def test_a_parked_record_released_late_does_not_overtake_one_without_marks(sender, parents):
+    payment = factories.PaymentRecord(id="p")
+    sender.post("payments", {**payment, "Amount": 1, "Modified_Time": "2026-01-01T00:00:00Z"})
+    late = {**payment, "Registration": {"id": "late"}, "Amount": 2, "Modified_Time": "2026-01-02T00:00:00Z"}
+    sender.post("payments", late)
+    sender.post("payments", {**payment, "Amount": 3})
+
+    sender.post("registrations", factories.RegistrationRecord(id="late"))
+
+    assert Payment.objects.get().amount == 3
+
+
+def test_what_was_accepted_once_is_not_refused_when_the_limit_is_lowered(sender, settings, replay):
+    registrations = [factories.RegistrationRecord(id=f"r{n}") for n in range(3)]
+    sender.post("programs", payload("program"))
+    sender.post("registrations", *registrations)
+    settings.BTEC_MAX_BATCH = 2
+
+    sender.post("students", payload("student"))
+    status, _ = replay("--all")
+
+    assert Registration.objects.count() == 3
+    assert status == 0
+    assert sender.post("registrations", *registrations).status_code == 413
+
+
+def test_a_crash_is_kept_whatever_its_message_holds(sender, monkeypatch, replay):
+    def crash(*args):
+        raise RuntimeError("a\0b\ud800c")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SyncService, "compare", crash)
+        response = sender.post("units", factories.UnitRecord())
+
+    assert response.json()["code"] == "processing_failed"
+    assert "a\\0b\\ud800c" in Delivery.objects.get().traceback
+    assert replay()[0] == 0
+
+
+def test_a_replay_of_one_tenant_leaves_the_others_alone(sender, replay):
+    other = Sender(factories.TenantFactory(slug="other").slug)
+    other.post("programs", payload("program"))
+    other.post("registrations", payload("registration"))
+    other.post("students", payload("student"))
+    Registration.objects.all().delete()
+    RecordResult.objects.filter(tenant__slug="other", zoho_id="reg_123", attempt=1).update(
+        current=True, ready=True
+    )
+
+    replay("--tenant", "default")
+    untouched = Registration.objects.count()
+    replay("--tenant", "other", "--all")
+
+    assert untouched == 0
+    assert Registration.objects.count() == 1

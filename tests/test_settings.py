@@ -50,6 +50,9 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess:
         ("DATABASE_URL", "mysql://a/b"),
         ("DATABASE_URL", "postgres://u:secret@host:port/name"),
         ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "postgres://u@host/"),
+        ("DATABASE_URL", "postgres://u@host/name?conn_max_age=600"),
+        ("DATABASE_URL", "postgres://u@host/name?atomic_requests=true"),
     ],
 )
 def test_a_value_that_cannot_be_understood_stops_the_start(name, value):

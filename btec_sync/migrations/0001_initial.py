@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import btec_sync.constraints
+import btec_sync.models
 
 
 class Migration(migrations.Migration):
@@ -241,8 +242,8 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("message", models.TextField()),
-                ("errors", models.JSONField(default=list)),
-                ("changed_fields", models.JSONField(default=dict)),
+                ("errors", models.JSONField(default=list, encoder=btec_sync.models.PlainJSON)),
+                ("changed_fields", models.JSONField(default=dict, encoder=btec_sync.models.PlainJSON)),
                 ("waits_for_module", models.CharField(blank=True, max_length=32)),
                 ("waits_for_id", models.CharField(blank=True, max_length=64, verbose_name="waits for")),
                 (

@@ -22,7 +22,7 @@ class Command(BaseCommand):
         "Loads the demo data, a small college's year, into the tenant `default`. Run again, it sends what "
         "is not there yet and nothing else. With DJANGO_DEBUG on it also makes the superuser `admin` where "
         "there is none of that name: with the password in BTEC_DEMO_PASSWORD, else with a random one that "
-        "it prints once. With DJANGO_DEBUG off it makes no user (manage.py createsuperuser does), and "
+        "it prints once. With DJANGO_DEBUG off it makes no user (manage.py createsuperuser does). It "
         "refuses a tenant that holds deliveries and none of the demo data's."
     )
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
             deliveries.digest_of(tenant, request.module, request.body): request for request in demo.requests()
         }
         ours = Delivery.objects.filter(tenant=tenant, digest__in=list(requests))
-        if not settings.DEBUG and Delivery.objects.filter(tenant=tenant).exists() and not ours.exists():
+        if Delivery.objects.filter(tenant=tenant).exists() and not ours.exists():
             raise CommandError(
                 f"Tenant {TENANT} holds deliveries of its own, and the demo data would mix with them.",
                 returncode=2,

@@ -54,6 +54,9 @@ class Command(BaseCommand):
     def handle(self, *, dry_run: bool, verbosity: int, **options: Any) -> None:
         numbers = in_order(choose(options))
         before = tally(numbers)
+        kept = (
+            "Nothing was changed." if dry_run else "What was replayed stays; the same command does the rest."
+        )
         try:
             with (
                 quiet() if verbosity < 2 else nullcontext(),
@@ -61,18 +64,15 @@ class Command(BaseCommand):
             ):
                 for _ in tqdm(replay(numbers), total=len(numbers), unit="delivery", disable=None):
                     pass
-                release_what_is_ready()
+                release_what_is_ready(numbers)
                 after = tally(numbers)
                 if dry_run:
                     transaction.set_rollback(True)
         except KeyboardInterrupt:
-            self.stderr.write("Interrupted. What was replayed stays; the same command does the rest.")
+            self.stderr.write(f"Interrupted. {kept}")
             raise SystemExit(130) from None
         except (Unavailable, OperationalError, InterfaceError) as error:
-            raise CommandError(
-                "The database did not answer. What was replayed stays; the same command does the rest.",
-                returncode=2,
-            ) from error
+            raise CommandError(f"The database did not answer. {kept}", returncode=2) from error
         self.report(before, after)
         left = sum(count for state, count in after.items() if state in UNFINISHED)
         if dry_run:
@@ -157,8 +157,9 @@ def tally(numbers: Sequence[int]) -> Counter:
     return counts
 
 
-def release_what_is_ready() -> None:
-    """The parked records that a crash left behind after their parents had come."""
+def release_what_is_ready(numbers: Sequence[int]) -> None:
+    """The parked records, of the tenants concerned, that a crash left behind after their parents had come."""
     ready = RecordResult.objects.filter(current=True, ready=True).order_by().values("tenant").distinct()
     for tenant in Tenant.objects.filter(pk__in=ready):
-        parking.release(tenant)
+        if Delivery.objects.filter(tenant=tenant, pk__in=numbers).exists():
+            parking.release(tenant)
