@@ -4,7 +4,7 @@ PORT ?= 8001
 export PORT PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format
+.PHONY: help run test lint format stress mutants
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -24,3 +24,11 @@ format: ## Format, and mend what can be mended
 	@bin/venv requirements-dev.txt
 	.venv/bin/python -m ruff format .
 	.venv/bin/python -m ruff check --fix .
+
+stress: ## Prove it under many senders and faults; takes long (ARGS=--short)
+	@bin/venv requirements-dev.txt
+	.venv/bin/python -m tests.stress $(ARGS)
+
+mutants: ## Break the code on purpose: a test must notice each way
+	@bin/venv requirements-dev.txt
+	.venv/bin/python bin/with-postgres .venv/bin/python -m tests.stress.mutants

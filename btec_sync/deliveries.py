@@ -56,10 +56,10 @@ def _storable(value: str) -> str:
     return value.replace("\0", "\ufffd")[:1_000]
 
 
-def process(delivery: Delivery, *, release_batches: int | None = None) -> Answer:
+def process(delivery: Delivery, *, enough_releases: int | None = None) -> Answer:
     """Processes a stored delivery, for the first time or again, and answers it.
 
-    Parked records that it lets go on are synced as well: all of them, or so many batches.
+    Parked records that it lets go on are synced as well: all of them, or until enough were.
 
     Raises the Problem that the sender gets where the request is refused as a whole (the delivery is
     `rejected`), where processing crashed (`failed`), and where its turn did not come or the database
@@ -74,7 +74,7 @@ def process(delivery: Delivery, *, release_batches: int | None = None) -> Answer
             delivery_id=str(delivery.uid),
         ) from error
     try:
-        all_released = parking.release(delivery.tenant, batches=release_batches)
+        all_released = parking.release(delivery.tenant, enough=enough_releases)
     except (DatabaseError, InterfaceError) as error:
         # This delivery is committed and gets its answer; the parked stay ready for whoever comes next.
         log.error("release put off tenant=%s error=%s", delivery.tenant.slug, type(error).__name__)
@@ -88,6 +88,7 @@ def _attempt(delivery: Delivery) -> Answer:
         return _process(delivery)
     except problems.Problem as problem:
         if problem.rejects:
+            problem.extra["delivery_id"] = str(delivery.uid)
             _reject(delivery, problem)
         raise
     except Exception as error:

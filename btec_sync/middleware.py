@@ -61,7 +61,9 @@ def find_tenant(request: HttpRequest) -> Tenant:
     named = request.headers.get("X-Tenant-ID")
     authorization = request.headers.get("Authorization")
     if authorization is None and not settings.BTEC_REQUIRE_API_KEY:
-        tenant = Tenant.objects.filter(slug=named).first() if _is_plain(named or "") else None
+        if named is None:
+            raise problems.TenantRefused("Send X-Tenant-ID, or a key: Authorization: Bearer <key>.")
+        tenant = Tenant.objects.filter(slug=named).first() if _is_plain(named) else None
     else:
         tenant = _tenant_of_key(authorization or "")
         if named is not None and named != tenant.slug:

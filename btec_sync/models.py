@@ -117,7 +117,8 @@ class Delivery(models.Model):
     answer_status = models.PositiveSmallIntegerField(null=True)
     answer = models.BinaryField(default=b"")
     answer_is_final = models.BooleanField(
-        default=False, help_text="No record of the answer is an ERROR or parked, so a repeat gets it again."
+        default=False,
+        help_text="Once no record of it is an ERROR or parked; then a repeat of its key gets it again.",
     )
     traceback = models.TextField(blank=True)
 

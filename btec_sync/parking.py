@@ -25,18 +25,18 @@ log = logging.getLogger(__name__)
 BATCH = 1_000
 
 
-def release(tenant: Tenant, *, batches: int | None = None) -> bool:
-    """Syncs the records whose parents have arrived, chains to their end or so many batches of them.
+def release(tenant: Tenant, *, enough: int | None = None) -> bool:
+    """Syncs the records whose parents have arrived, chains to their end or until enough were synced.
 
     Each is a new attempt on its own delivery, at that delivery's place in the order. False when some
     are left for the next call.
     """
-    done = 0
+    released = 0
     while ready := _ready(tenant):
-        if done == batches:
+        if enough is not None and released >= enough:
             return False
         _release(tenant, ready)
-        done += 1
+        released += len(ready)
     return True
 
 

@@ -83,9 +83,9 @@ class TenantRefused(Problem):
 
     status_code, code, title = 403, "tenant_refused", "Tenant refused"
 
-    def __init__(self) -> None:
-        # The same words for unknown, inactive and foreign: nobody learns which tenants there are.
-        super().__init__("X-Tenant-ID does not name a tenant that you may write to.")
+    # The same words for unknown, inactive and foreign: nobody learns which tenants there are.
+    def __init__(self, detail: str = "X-Tenant-ID does not name a tenant that you may write to.") -> None:
+        super().__init__(detail)
 
 
 class KeyInFlight(Problem):
@@ -150,7 +150,10 @@ class Refused(Problem):
 
 REFUSALS = {
     400: ("bad_request", "The request cannot be understood."),
-    404: ("not_found", "There is nothing at this address; records go to /v1/sync/<module>."),
+    404: (
+        "not_found",
+        "There is nothing at this address. Records go to /v1/sync/<module>, as /v1/sync/payments.",
+    ),
     405: ("method_not_allowed", "Records are sent with POST to /v1/sync/<module>."),
 }
 

@@ -44,12 +44,12 @@ class SyncViewSet(ViewSet):
     def create(self, request: Request) -> HttpResponse:
         body = read_body(request)
         delivery = deliveries.receive(request.tenant, self.service.module, body, request.headers)
-        answer = deliveries.process(delivery, release_batches=1)
+        answer = deliveries.process(delivery, enough_releases=parking.BATCH)
         return AnswerResponse(answer, request.tenant)
 
 
 class AnswerResponse(HttpResponse):
-    """An answer on its way out. Parked records beyond the first batch are released once it is sent."""
+    """An answer on its way out. Parked records beyond the first thousand are released once it is sent."""
 
     def __init__(self, answer: Answer, tenant: Tenant) -> None:
         super().__init__(answer.body, status=answer.status, content_type="application/json")

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from psycopg_pool import ConnectionPool
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -77,12 +78,18 @@ def words(name: str, default: list[str]) -> list[str]:
     return [word.strip() for word in value.split(",") if word.strip()] if value else default
 
 
+CONNECTION = {"ENGINE", "NAME", "USER", "PASSWORD", "HOST", "PORT", "OPTIONS"}
+
+
 def database(name: str, default: str, *, lock_seconds: int, pool_size: int) -> dict:
     """Django's settings for the database of a URL: postgres://user:password@host:port/name or sqlite:///path."""
     url = text(name, default)
     try:
         settings = env.db_url_config(url)
     except ValueError:
+        settings = {}
+    # Anything else a URL can say (conn_max_age, atomic_requests) is the service's own business.
+    if not settings.get("NAME") or not settings.keys() <= CONNECTION:
         settings = {}
     engine = settings.get("ENGINE", "")
     if engine == "django.db.backends.sqlite3":
@@ -100,11 +107,24 @@ def database(name: str, default: str, *, lock_seconds: int, pool_size: int) -> d
         options = settings.get("OPTIONS", {})
         return {
             **settings,
-            "CONN_HEALTH_CHECKS": True,
+            "ENGINE": "config.postgresql",  # which checks connections itself
             "OPTIONS": {
                 "connect_timeout": 5,
+                # A server that vanished sends nothing any more; else a request would wait for hours.
+                "keepalives_idle": 5,
+                "keepalives_interval": 5,
+                "keepalives_count": 2,
+                "tcp_user_timeout": 15_000,
                 **options,
-                "pool": {"min_size": 1, "max_size": pool_size, "timeout": lock_seconds},
+                "pool": {
+                    "min_size": 1,
+                    "max_size": pool_size,
+                    "timeout": lock_seconds,
+                    # Tries about once a second while the database is away. Alone, the pool doubles its
+                    # pauses, and after half an hour would find the database minutes late.
+                    "reconnect_timeout": 2,
+                    "reconnect_failed": ConnectionPool.check,
+                },
             },
         }
     # The URL may hold a password, so it is not repeated here.

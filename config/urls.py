@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 from rest_framework.routers import SimpleRouter
 
 from btec_sync import health
@@ -22,6 +23,7 @@ router.register("payments", PaymentViewSet, basename="payments")
 router.register("grades", GradeViewSet, basename="grades")
 
 urlpatterns = [
+    path("", RedirectView.as_view(url="/admin/")),
     path("v1/sync/", include(router.urls)),
     re_path("^v1/schema/?$", schema),
     path("admin/", admin.site.urls),

@@ -337,7 +337,7 @@ def test_a_repeat_links_the_delivery_that_answered_for_it(client, sender):
 
 
 def test_a_delivery_that_crashed_shows_its_traceback(client, sender, monkeypatch):
-    monkeypatch.setattr(deliveries, "read_envelope", lambda *_: 1 / 0)
+    monkeypatch.setattr(deliveries, "read_envelope", lambda *_, **__: 1 / 0)
     sender.post("students", {"id": "s", "Name": "Layla"})
 
     page = text(client.get(page_of(Delivery.objects.get())))

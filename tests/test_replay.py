@@ -221,7 +221,7 @@ def test_more_parked_records_than_one_batch_follow_once_the_answer_is_out(sender
         sender.post("payments", factories.PaymentRecord(id=f"p{n}", Registration={"id": f"r{n}"}))
 
     answer = deliveries.process(
-        receive(factories.TenantFactory(), "students", payload("student")), release_batches=1
+        receive(factories.TenantFactory(), "students", payload("student")), enough_releases=2
     )
     at_the_answer = Registration.objects.count()
     parking.release(factories.TenantFactory())

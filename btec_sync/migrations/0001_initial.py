@@ -122,7 +122,7 @@ class Migration(migrations.Migration):
                     "answer_is_final",
                     models.BooleanField(
                         default=False,
-                        help_text="No record of the answer is an ERROR or parked, so a repeat gets it again.",
+                        help_text="Once no record of it is an ERROR or parked; then a repeat of its key gets it again.",
                     ),
                 ),
                 ("traceback", models.TextField(blank=True)),

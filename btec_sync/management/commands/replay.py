@@ -52,12 +52,12 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, dry_run: bool, verbosity: int, **options: Any) -> None:
-        numbers = in_order(choose(options))
-        before = tally(numbers)
         kept = (
             "Nothing was changed." if dry_run else "What was replayed stays; the same command does the rest."
         )
         try:
+            numbers = in_order(choose(options))
+            before = tally(numbers)
             with (
                 quiet() if verbosity < 2 else nullcontext(),
                 transaction.atomic() if dry_run else nullcontext(),
@@ -73,6 +73,9 @@ class Command(BaseCommand):
             raise SystemExit(130) from None
         except (Unavailable, OperationalError, InterfaceError) as error:
             raise CommandError(f"The database did not answer. {kept}", returncode=2) from error
+        if not numbers:
+            self.stdout.write("No delivery matches, so there is nothing to do.")
+            return
         self.report(before, after)
         left = sum(count for state, count in after.items() if state in UNFINISHED)
         if dry_run:
