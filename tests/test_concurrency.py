@@ -4,6 +4,7 @@ import random
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from django.db import connection, transaction
@@ -130,9 +131,9 @@ def test_one_delivery_processed_by_several_at_once_is_applied_once(tenant):
     assert RecordResult.objects.count() == 1
 
 
-@pytest.mark.postgresql
-def test_who_waits_too_long_for_a_turn_is_told_when_to_come_back(tenant, settings):
-    settings.BTEC_LOCK_SECONDS = 1
+@contextmanager
+def turn_held(tenant):
+    """Somebody else has the tenant's turn until the block ends."""
     held, let_go = threading.Event(), threading.Event()
 
     def hold():
@@ -140,16 +141,25 @@ def test_who_waits_too_long_for_a_turn_is_told_when_to_come_back(tenant, setting
             Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
             held.set()
             let_go.wait(20)
+        connection.close()
 
-    def send():
-        held.wait(20)
-        try:
-            first = Sender().post("units", factories.UnitRecord(id="u"), key="k")
-            return first, Sender().post("units", factories.UnitRecord(id="u"), key="k")
-        finally:
-            let_go.set()
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(20)
+    try:
+        yield
+    finally:
+        let_go.set()
+        holder.join()
 
-    _, (first, second) = at_once(hold, send)
+
+@pytest.mark.postgresql
+def test_who_waits_too_long_for_a_turn_is_told_when_to_come_back(tenant, settings):
+    settings.BTEC_LOCK_SECONDS = 1
+
+    with turn_held(tenant):
+        first = Sender().post("units", factories.UnitRecord(id="u"), key="k")
+        second = Sender().post("units", factories.UnitRecord(id="u"), key="k")
 
     assert (first.status_code, first.json()["code"]) == (503, "unavailable")
     assert (second.status_code, second.json()["code"]) == (409, "key_in_flight")
@@ -165,22 +175,9 @@ def test_a_busy_tenant_does_not_keep_the_others_from_being_replayed(tenant, sett
     calm = factories.TenantFactory(slug="calm")
     receive(tenant, "units", factories.UnitRecord(id="u"))
     receive(calm, "units", factories.UnitRecord(id="u"))
-    held, let_go = threading.Event(), threading.Event()
 
-    def hold():
-        with transaction.atomic():
-            Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
-            held.set()
-            let_go.wait(20)
-
-    def run():
-        held.wait(20)
-        try:
-            return replay()
-        finally:
-            let_go.set()
-
-    _, (status, output) = at_once(hold, run)
+    with turn_held(tenant):
+        status, output = replay()
 
     assert status == 1
     assert "1 of 2 deliveries are not done" in output
