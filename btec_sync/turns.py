@@ -15,6 +15,13 @@ T = TypeVar("T")
 TRIES = 3
 # Our own work between two statements is silence too, and takes seconds for a very large batch.
 SILENT_SECONDS = 300
+# A host that vanished is noticed sooner than one that is slow: it does not answer PostgreSQL's kernel.
+VANISHED = {
+    "tcp_keepalives_idle": "5s",
+    "tcp_keepalives_interval": "5s",
+    "tcp_keepalives_count": "2",
+    "tcp_user_timeout": "15s",
+}
 
 
 def take_turn(tenant: Tenant) -> None:
@@ -22,15 +29,19 @@ def take_turn(tenant: Tenant) -> None:
 
     What is read afterwards is still true when we write. It waits for BTEC_LOCK_SECONDS at most and
     then raises OperationalError, of which is_lock_timeout() is true. Who has the turn and is silent for
-    SILENT_SECONDS loses it: the worker's host may be gone, and PostgreSQL would keep its lock for hours.
+    SILENT_SECONDS loses it, and who vanished after 15: else PostgreSQL would keep its lock for hours.
     SQLite has one writer anyway: there the transaction itself is the turn.
     """
     if connection.vendor == "postgresql":
+        limits = {
+            "lock_timeout": f"{settings.BTEC_LOCK_SECONDS}s",
+            "idle_in_transaction_session_timeout": f"{SILENT_SECONDS}s",
+            **VANISHED,
+        }
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT set_config('lock_timeout', %s, true),"
-                " set_config('idle_in_transaction_session_timeout', %s, true)",
-                [f"{settings.BTEC_LOCK_SECONDS}s", f"{SILENT_SECONDS}s"],
+                f"SELECT {', '.join(['set_config(%s, %s, true)'] * len(limits))}",
+                [text for limit in limits.items() for text in limit],
             )
     Tenant.objects.select_for_update(no_key=True).values_list("pk").get(pk=tenant.pk)
 

@@ -211,6 +211,23 @@ def test_who_falls_silent_in_its_turn_loses_it(tenant, settings, monkeypatch):
     assert Unit.objects.count() == 1
 
 
+@pytest.mark.postgresql
+def test_postgresql_looks_after_a_worker_that_has_the_turn(tenant):
+    with transaction.atomic():
+        take_turn(tenant)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('tcp_keepalives_idle'), inet_server_addr()")
+            [(in_turn, address)] = cursor.fetchall()
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW tcp_keepalives_idle")
+        [(later,)] = cursor.fetchall()
+
+    if address is None:
+        pytest.skip("only TCP has keepalives")
+    assert in_turn == "5"
+    assert later != "5"
+
+
 def test_a_full_disk_is_unavailable_and_what_was_stored_is_finished(tenant, replay):
     if not factories.on_sqlite():
         pytest.skip("python -m tests.stress fills PostgreSQL's disk")

@@ -1,4 +1,7 @@
-"""The service with a clock that can be set back: the seconds stand in the file that STRESS_CLOCK names."""
+"""The service with a clock that can be set back: the seconds stand in the file that STRESS_CLOCK names.
+
+And with little patience for a connection that fell silent in its turn: else a proof would take five minutes.
+"""
 
 import os
 import time
@@ -25,4 +28,12 @@ time.time = lambda: real_time() + shift()
 
 from config.wsgi import application  # noqa: E402
 
+
+def lose_patience() -> None:
+    from btec_sync import turns  # only once the apps are loaded
+
+    turns.SILENT_SECONDS = 2
+
+
+lose_patience()
 __all__ = ["application"]
