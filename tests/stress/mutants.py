@@ -133,8 +133,8 @@ MUTANTS = [
     Mutant(
         "chains of parked records stop after the first",
         "btec_sync/parking.py",
-        "    while ready := _ready(tenant):\n        _release(tenant, ready)",
-        "    if ready := _ready(tenant):\n        _release(tenant, ready)",
+        "    while ready := _ready(tenant):",
+        "    for ready in filter(None, [_ready(tenant)]):",
         "tests/test_sync_payments.py",
     ),
     Mutant(
@@ -259,8 +259,8 @@ MUTANTS = [
     Mutant(
         "staff see every tenant",
         "btec_sync/admin_bases.py",
-        "        return queryset.filter(tenant__in=visible_tenants(request))",
-        "        return queryset",
+        '            queryset = queryset.filter(**{f"{self.tenant_field}__in": visible_tenants(request)})',
+        "            pass",
         "tests/test_admin_tenants.py",
     ),
     Mutant(
