@@ -107,7 +107,7 @@ MUTANTS = [
         "btec_sync/order.py",
         "            version=self.version if order.version is None else order.version,",
         "            version=order.version,",
-        "tests/test_oracle.py",
+        "tests/test_sync_units.py",
     ),
     Mutant(
         "Version is asked before Modified_Time",
