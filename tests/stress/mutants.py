@@ -272,6 +272,66 @@ MUTANTS = [
         "            f\"REFERENCES {quote(self.table)} ({quote('id')}) NOT DEFERRABLE\"",
         "tests/test_structure.py",
     ),
+    Mutant(
+        "a release does not wait for its turn",
+        "btec_sync/parking.py",
+        "        take_turn(service.tenant)\n",
+        "",
+        "tests/test_concurrency.py",
+    ),
+    Mutant(
+        "a crash in a release fails whoever is first",
+        "btec_sync/parking.py",
+        "        if len(deliveries) == 1:",
+        "        if True:",
+        "tests/test_faults.py",
+    ),
+    Mutant(
+        "an outage in a release takes the parent's answer",
+        "btec_sync/deliveries.py",
+        "        return answer\n    return answer if",
+        "        raise\n    return answer if",
+        "tests/test_faults.py",
+    ),
+    Mutant(
+        "a serialization failure is not tried again",
+        "btec_sync/turns.py",
+        'not in ("40001", "40P01")',
+        'not in ("40P01",)',
+        "tests/test_faults.py",
+    ),
+    Mutant(
+        "the clock says what is newer",
+        "btec_sync/deliveries.py",
+        "candidate.moved(place_of(delivery.pk, candidate.position)",
+        "candidate.moved(place_of(int(delivery.received_at.timestamp()), candidate.position)",
+        "tests/test_replay.py",
+    ),
+    Mutant(
+        "an expired key still opens",
+        "btec_sync/keys.py",
+        " or (key.expires_at and key.expires_at <= now)",
+        "",
+        "tests/test_http.py",
+    ),
+    Mutant(
+        "who may look may replay",
+        "btec_sync/admin.py",
+        'permissions=["replay"]',
+        'permissions=["view"]',
+        "tests/test_admin_tenants.py",
+    ),
+    Mutant(
+        "a module's reference has no tenant in it",
+        "payments/models.py",
+        "            SameTenant(\n"
+        '                field="registration",\n'
+        '                table="registrations_registration",\n'
+        '                name="payment_registration_same_tenant",\n'
+        "            ),\n",
+        "",
+        "tests/test_structure.py",
+    ),
 ]
 
 
