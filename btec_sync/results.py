@@ -26,7 +26,10 @@ def store(service: SyncService, attempts: Iterable[tuple[int, int, Sequence[Outc
         _insert(service, kept)
     if arrived and _has_children(service):
         RecordResult.objects.filter(
-            tenant=service.tenant, current=True, waits_for_module=service.module, waits_for_id__in=arrived
+            tenant=service.tenant,
+            current=True,
+            waits_for_module=service.module,
+            waits_for_id__in=writing.one_of(arrived),
         ).update(ready=True)
 
 

@@ -6,6 +6,7 @@ dozen conversions for each row, and a parameter for each value. Here a column is
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import cache
 from typing import Any
 
 from django.db import connection, models
@@ -27,39 +28,60 @@ def insert(
     `columns` are the rows' values by the names of the model's fields, `alike` those that all rows share.
     Raises what the database raises; no row is written then.
     """
-    fields = [model._meta.get_field(name) for name in (*alike, *columns)]
-    conflict = ""
-    if unique:
-        changes = ", ".join(f"{_column(model, name)} = excluded.{_column(model, name)}" for name in update)
-        conflict = f"ON CONFLICT ({', '.join(_column(model, n) for n in unique)}) DO UPDATE SET {changes}"
-    into = f"INSERT INTO {_table(model)} ({', '.join(_column(model, field.name) for field in fields)})"
+    sql = _insert_sql(model, tuple(alike), tuple(columns), tuple(unique), tuple(update))
+    if connection.vendor == "postgresql":
+        constants = [_plain(model, name, value) for name, value in alike.items()]
+        _execute(sql, [*constants, *_arrays(model, columns)])
+    else:
+        shared = {name: [value] * _length(columns) for name, value in alike.items()}
+        _execute_many(sql, model, {**shared, **columns})
+
+
+@cache
+def _insert_sql(
+    model: type[models.Model],
+    alike: tuple[str, ...],
+    columns: tuple[str, ...],
+    unique: tuple[str, ...],
+    update: tuple[str, ...],
+) -> str:
+    names = [_column(model, name) for name in alike + columns]
+    sql = f"INSERT INTO {_table(model)} ({', '.join(names)})"
     if connection.vendor == "postgresql":
         constants = "".join(f"%s::{_type(model, name)}, " for name in alike)
-        _execute(
-            f"{into} SELECT {constants}u.* FROM {_unnest(model, columns)} AS u {conflict}",
-            [*(_plain(model, name, value) for name, value in alike.items()), *_arrays(model, columns)],
-        )
+        sql = f"{sql} SELECT {constants}u.* FROM {_unnest(model, columns)} AS u"
     else:
-        rows = {name: [value] * _length(columns) for name, value in alike.items()} | dict(columns)
-        _execute_many(f"{into} VALUES ({', '.join(['%s'] * len(fields))}) {conflict}", model, rows)
+        sql = f"{sql} VALUES ({', '.join(['%s'] * len(names))})"
+    if unique:
+        conflict = ", ".join(_column(model, name) for name in unique)
+        changes = ", ".join(f"{_column(model, name)} = excluded.{_column(model, name)}" for name in update)
+        sql = f"{sql} ON CONFLICT ({conflict}) DO UPDATE SET {changes}"
+    return sql
 
 
 def update(model: type[models.Model], keys: Sequence[int], columns: Columns) -> None:
     """Updates the rows of these primary keys. Raises what the database raises; no row is written then."""
     key = model._meta.pk.name
+    sql = _update_sql(model, tuple(columns))
     if connection.vendor == "postgresql":
-        changes = ", ".join(f"{_column(model, name)} = u.{_column(model, name)}" for name in columns)
-        columns = {key: keys, **columns}
-        names = ", ".join(_column(model, name) for name in columns)
-        _execute(
-            f"UPDATE {_table(model)} AS t SET {changes} FROM {_unnest(model, columns)} AS u ({names})"
-            f" WHERE t.{_column(model, key)} = u.{_column(model, key)}",
-            _arrays(model, columns),
-        )
+        _execute(sql, _arrays(model, {key: keys, **columns}))
     else:
-        changes = ", ".join(f"{_column(model, name)} = %s" for name in columns)
-        where = f"WHERE {_column(model, key)} = %s"
-        _execute_many(f"UPDATE {_table(model)} SET {changes} {where}", model, {**columns, key: keys})
+        _execute_many(sql, model, {**columns, key: keys})
+
+
+@cache
+def _update_sql(model: type[models.Model], columns: tuple[str, ...]) -> str:
+    key = _column(model, model._meta.pk.name)
+    names = [_column(model, name) for name in columns]
+    sql = f"UPDATE {_table(model)} SET"
+    if connection.vendor != "postgresql":
+        return f"{sql} {', '.join(f'{name} = %s' for name in names)} WHERE {key} = %s"
+    changes = ", ".join(f"{name} = u.{name}" for name in names)
+    unnest = _unnest(model, (model._meta.pk.name, *columns))
+    return (
+        f"{sql} {changes} FROM {unnest} AS u ({', '.join([key, *names])})"
+        f" WHERE {_table(model)}.{key} = u.{key}"
+    )
 
 
 def one_of(values: Sequence[str] | Sequence[int]) -> RawSQL | Sequence:
@@ -98,7 +120,7 @@ def _arrays(model: type[models.Model], columns: Columns) -> list[str]:
     ]
 
 
-def _unnest(model: type[models.Model], columns: Columns) -> str:
+def _unnest(model: type[models.Model], columns: Sequence[str]) -> str:
     return f"unnest({', '.join(f'%s::{_type(model, name)}[]' for name in columns)})"
 
 
