@@ -79,8 +79,12 @@ class RecordSerializer(serializers.Serializer):
                 None, errors=[FieldError("", "invalid_type", f"The record: expected an object, got {got}.")]
             )
         values = self._fast(record, ignore_unknown)
-        if values is not None:
-            return ParsedRecord(values.pop("zoho_id"), values)
+        if values is None:
+            return self._slow(record, ignore_unknown)
+        return ParsedRecord(values.pop("zoho_id"), values)
+
+    def _slow(self, record: dict, ignore_unknown: bool) -> ParsedRecord:
+        """DRF's way, and the only source of errors."""
         errors, values = {}, {}
         try:
             values = self.run_validation(record)
