@@ -11,11 +11,19 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
+from benchmarks.processes import tree
 from tests import live
 from tests.stress.databases import with_postgres
 
 
-class PostgreSQL:
+class Database:
+    """Where databases are made. What others are copied from: benchmarks/contenders.py."""
+
+    unfilled: str | None = None
+    filled: tuple[str, list[dict[str, str]]] | None = None
+
+
+class PostgreSQL(Database):
     """A cluster on the loopback with fsync, synchronous_commit and full_page_writes on."""
 
     name = "PostgreSQL"
@@ -43,13 +51,16 @@ class PostgreSQL:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {urlsplit(url).path[1:]} WITH (FORCE)")
 
+    def processes(self) -> list[int]:
+        return tree(self.cluster.process.pid)
+
     def settings(self) -> str:
         names = ["fsync", "synchronous_commit", "full_page_writes", "shared_buffers"]
         with psycopg.connect(self.url) as connection:
             return ", ".join(f"{name} {connection.execute(f'SHOW {name}').fetchone()[0]}" for name in names)
 
 
-class SQLite:
+class SQLite(Database):
     """Files in a folder of their own; WAL and synchronous FULL are the contenders' settings."""
 
     name = "SQLite"
@@ -74,10 +85,13 @@ class SQLite:
         for path in self.folder.glob(f"{Path(url).name}*"):
             path.unlink()
 
+    def processes(self) -> list[int]:
+        """None: SQLite computes in the worker."""
+        return []
+
     def settings(self) -> str:
         return "journal_mode WAL, synchronous FULL"
 
 
 DATABASES = {"postgresql": PostgreSQL, "sqlite": SQLite}
-Database = PostgreSQL | SQLite
 query = live.query

@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.contenders import versions_of_others
-from benchmarks.measure import Sample, seconds
+from benchmarks.contenders import OTHERS
+from benchmarks.measure import Sample, cost
+from benchmarks.processes import run
 from benchmarks.stage import Stage
 
+OTHER_NAMES = ["fastapi", "pydantic", "sqlalchemy", "uvicorn", "dlt", "meltanolabs-target-postgres"]
 OURS = ["Django", "djangorestframework", "psycopg", "gunicorn"]
 
 
@@ -20,8 +22,16 @@ def describe(stage: Stage) -> list[str]:
         f"{_processor()}, {os.cpu_count()} cores, {_memory()}",
         f"Python {platform.python_version()}, {', '.join(f'{name} {version(name)}' for name in OURS)}",
         *databases,
-        f"the others: {versions_of_others()}",
+        f"the others: {_others()}",
     ]
+
+
+def _others() -> str:
+    if not os.path.exists(OTHERS):
+        return "not installed; left out"
+    code = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
+    found = run([OTHERS, "-c", code, *OTHER_NAMES], dict(os.environ)).output.split()
+    return ", ".join(map(" ".join, zip(OTHER_NAMES, found, strict=True)))
 
 
 def _processor() -> str:
@@ -41,11 +51,11 @@ class Noise:
         self.loads: list[float] = []
 
     def sample(self) -> None:
-        self.times += [seconds(_loop) for _ in range(5)]
+        self.times += [cost(_loop).wall for _ in range(5)]
         self.loads.append(os.getloadavg()[0])
 
     def described(self) -> str:
-        loop = Sample(tuple(self.times)).scaled(1 / min(self.times))
+        loop = Sample(tuple(self.times)) * (1 / min(self.times))
         return (
             f"noise: a fixed loop of Python took {loop.median:.2f} (median) to {max(loop.values):.2f} times "
             f"its best; load between scenarios {min(self.loads):.1f} to {max(self.loads):.1f}"

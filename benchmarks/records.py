@@ -7,6 +7,9 @@ from typing import Any
 
 TENANTS = 8
 REGISTRATIONS = 200
+# As long as Zoho's, and numbers, so that SQL can count them up.
+FIRST_REGISTRATION = 4876876000000000000
+FIRST_PAYMENT = 5876876000000000000
 METHODS = ["Bank Transfer", "Credit Card", "Cash", "Direct Debit"]
 
 #: A payment as stored: Zoho id, registration's Zoho id, amount, date, method, status, description.
@@ -18,14 +21,14 @@ def tenant(number: int) -> str:
 
 
 def registration(number: int) -> str:
-    return f"4876876000000{number % REGISTRATIONS:06d}"
+    return str(FIRST_REGISTRATION + number % REGISTRATIONS)
 
 
 def payments(start: int, count: int, *, amount: int = 500) -> list[dict[str, Any]]:
     """Payments start … start + count - 1; with another amount they are the same ones, changed."""
     return [
         {
-            "id": f"5876876000{number:09d}",
+            "id": str(FIRST_PAYMENT + number),
             "Registration": {"id": registration(number), "name": f"REG-{number % REGISTRATIONS:06d}"},
             "Amount": amount + number % 90 + 0.5,
             "Payment_Date": f"2026-{number % 12 + 1:02d}-{number % 28 + 1:02d}",

@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 
 from benchmarks.measure import Sample
 
+RATIOS = ["goal", "ratio", "median", "min to max", "of CPU time", "aim", ""]
+MEDIANS = ["what", "median", "min to max", "CPU time", "n"]
+
 
 @dataclass
 class Report:
@@ -16,34 +19,38 @@ class Report:
     def goal(
         self, number: int, what: str, found: Sample, *, most: float | None = None, least: float | None = None
     ) -> None:
-        """A figure that has an aim: at most, at least, or none where nobody set one."""
+        """A figure of a goal: at most, at least, or with no aim, for comparison."""
+        aim = verdict = ""
         if most is not None:
-            aim, met = f"≤ {most:g}", found.median <= most
+            aim, verdict = f"≤ {most:g}", "met" if found.median <= most else "missed"
         elif least is not None:
-            aim, met = f"≥ {least:g}", found.median >= least
-        else:
-            aim, met = "", None
-        verdict = {True: "met", False: "missed", None: ""}[met]
-        self.goals.append((str(number), what, figure(found.median), span(found), aim, verdict))
+            aim, verdict = f"≥ {least:g}", "met" if found.median >= least else "missed"
+        row = (str(number), what, figure(found.median), span(found), figure(found.cpu_median), aim, verdict)
+        self.goals.append(row)
+
+    def seconds(self, what: str, found: Sample) -> None:
+        """A time, in milliseconds as most are."""
+        self.median(what, found * 1_000, "ms")
 
     def median(self, what: str, found: Sample, unit: str) -> None:
-        self.medians.append((what, f"{figure(found.median)} {unit}", span(found), str(len(found.values))))
+        cpu = figure(found.cpu_median)
+        row = (what, f"{figure(found.median)} {unit}", span(found), cpu and f"{cpu} {unit}")
+        self.medians.append((*row, str(len(found.values))))
 
     def note(self, text: str) -> None:
         self.notes.append(text)
 
     def markdown(self, machine: list[str]) -> str:
-        parts = []
-        if self.goals:
-            parts.append(table(["goal", "figure", "median", "min to max", "aim", ""], self.goals))
-        if self.medians:
-            parts.append(table(["what", "median", "min to max", "n"], self.medians))
+        parts = [table(RATIOS, sorted(self.goals, key=lambda row: row[0]))] if self.goals else []
+        parts += [table(MEDIANS, self.medians)] if self.medians else []
         parts.append("\n".join(f"- {line}" for line in [*self.notes, *machine]))
         return "\n\n".join(parts) + "\n"
 
 
-def figure(value: float) -> str:
+def figure(value: float | None) -> str:
     """Three digits that count."""
+    if value is None:
+        return ""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

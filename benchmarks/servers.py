@@ -6,10 +6,11 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+
+from benchmarks.processes import children
 
 TIMEOUT = 300
 
@@ -63,13 +64,7 @@ class Server:
 
     def workers(self) -> list[int]:
         """The processes that answer: the children of the one we started, or itself where it has none."""
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-            if children:
-                return [int(child) for child in children]
-            time.sleep(0.05)
-        return [self.process.pid]
+        return children(self.process.pid) or [self.process.pid]
 
 
 class Client:

@@ -1,8 +1,8 @@
 """Goals 1 and 2: batches of 1,000 payments, each NEW, then UPDATED, then UNCHANGED."""
 
 from benchmarks import records
-from benchmarks.contenders import PAYMENTS, Contender, entered
-from benchmarks.measure import Sample, in_turns, seconds
+from benchmarks.contenders import Contender, entered
+from benchmarks.measure import Cost, Sample, cost, in_turns
 from benchmarks.report import Report
 from benchmarks.stage import Stage
 
@@ -16,7 +16,7 @@ def run(stage: Stage, report: Report) -> None:
         with entered(database, NAMES) as contenders:
             samples = measure(contenders, batch, stage.rounds)
         for (name, state), sample in samples.items():
-            report.median(f"{database.name}: {name}, {batch:,} {state}", sample.scaled(1_000), "ms")
+            report.seconds(f"{database.name}: {name}, {batch:,} {state}", sample)
         is_goal = database.name == "PostgreSQL"
         for state in STATES:
             ours, limit = samples["ours", state], samples["the limit", state]
@@ -37,11 +37,11 @@ def measure(contenders: dict[str, Contender], batch: int, rounds: int) -> dict[t
     clients = {name: contender.client() for name, contender in contenders.items()}
 
     def call(name: str, state: str):
-        path = contenders[name].unchanged if state == "UNCHANGED" else PAYMENTS
+        path = contenders[name].unchanged if state == "UNCHANGED" else contenders[name].path
 
-        def send(number: int) -> float:
+        def send(number: int) -> Cost:
             body = records.body(of_round(number, state, batch))
-            return seconds(lambda: clients[name].post(path, body))
+            return cost(lambda: clients[name].post(path, body), contenders[name].processes)
 
         return send
 
