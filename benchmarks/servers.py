@@ -80,13 +80,20 @@ class Client:
     def post(self, path: str, body: bytes) -> bytes:
         return self._request("POST", path, body)
 
+    def post_any(self, path: str, body: bytes) -> int:
+        """Posts what may be refused; the status."""
+        return self._exchange("POST", path, body)[0]
+
     def _request(self, method: str, path: str, body: bytes | None) -> bytes:
+        status, content = self._exchange(method, path, body)
+        if status != 200:
+            raise RuntimeError(f"{method} {path}: {status} {content[:500]!r}")
+        return content
+
+    def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
         self.connection.request(method, path, body, self.headers)
         response = self.connection.getresponse()
-        content = response.read()
-        if response.status != 200:
-            raise RuntimeError(f"{method} {path}: {response.status} {content[:500]!r}")
-        return content
+        return response.status, response.read()
 
     def close(self) -> None:
         self.connection.close()
