@@ -142,3 +142,17 @@ def test_a_plan_from_when_a_table_was_small_does_not_read_all_of_it_later(sender
         sender.post("units", *[factories.UnitRecord() for _ in range(20)])
 
         assert rows_read_one_by_one() == before
+
+
+@pytest.mark.postgresql
+def test_a_reconciliation_writes_no_index(sender):
+    records = [factories.UnitRecord() for _ in range(200)]
+    sender.post("units", *records)
+
+    sender.post("units", *records)
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'units_unit'"
+        )
+        assert cursor.fetchone() == (200, 200)
