@@ -4,7 +4,7 @@ PORT ?= 8001
 export PORT PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format stress mutants
+.PHONY: help run test lint format stress mutants bench
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -32,3 +32,8 @@ stress: ## Prove it under many senders and faults; takes long (ARGS=--short)
 mutants: ## Break the code on purpose: a test must notice each way
 	@bin/venv requirements-dev.txt
 	.venv/bin/python bin/with-postgres .venv/bin/python -m tests.stress.mutants
+
+bench: ## Measure it beside its references, 10 minutes (ARGS="batches --short")
+	@bin/venv requirements-dev.txt
+	@bin/venv requirements-bench.txt .venv-bench
+	.venv/bin/python -m benchmarks $(ARGS)

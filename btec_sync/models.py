@@ -10,7 +10,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 
-from .constraints import SameTenant
+from .constraints import HalfFull, SameTenant
 
 
 class PlainJSON(json.JSONEncoder):
@@ -258,6 +258,7 @@ class SyncedRecord(models.Model):
         ordering = ["zoho_id"]
         constraints = [
             models.UniqueConstraint(fields=["tenant", "zoho_id"], name="%(class)s_tenant_zoho_id"),
+            HalfFull(name="%(class)s_half_full"),
         ]
 
 

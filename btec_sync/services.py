@@ -283,10 +283,8 @@ class SyncService:
 
     def _upsert(self, rows: list[Row], parents: dict[str, dict[str, int]]) -> None:
         """Rows that are new or changed."""
-        values = {name: [row.values[name] for row in rows] for name in self.columns}
-        values |= {name: [parents[name].get(zoho_id) for zoho_id in values[name]] for name in parents}
+        values = self._values(rows, parents) | _marks(rows)
         values["fingerprint"] = [row.fingerprint for row in rows]
-        values |= _marks(rows)
         now = timezone.now()
         writing.insert(
             self.model,
@@ -295,6 +293,11 @@ class SyncService:
             unique=["tenant", "zoho_id"],
             update=[*values, "updated_at"],
         )
+
+    def _values(self, rows: list[Row], parents: dict[str, dict[str, int]]) -> dict[str, list]:
+        """The rows' data by column, lookups as the parents' primary keys."""
+        values = {name: [row.values[name] for row in rows] for name in self.columns}
+        return values | {name: [parents[name].get(zoho_id) for zoho_id in values[name]] for name in parents}
 
     def _touch(self, rows: list[Row]) -> None:
         """Rows that a delivery spoke of without changing them."""

@@ -37,6 +37,9 @@ def take_turn(tenant: Tenant) -> None:
     limits = {
         "lock_timeout": f"{settings.BTEC_LOCK_SECONDS}s",
         "idle_in_transaction_session_timeout": f"{SILENT_SECONDS}s",
+        # A connection keeps the plans of its foreign keys' checks. One made while a table was small would
+        # read all of it for every row, once it is large.
+        "enable_seqscan": "off",
         **VANISHED,
     }
     # Two statements in one round trip; in one statement, the limits would come too late for the wait.

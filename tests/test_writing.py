@@ -120,3 +120,39 @@ def test_parked_records_are_released_in_their_order_of_arrival(sender, tenant):
 
     assert len(ready) == 3
     assert ready == sorted(ready)
+
+
+@pytest.mark.postgresql
+def test_a_plan_from_when_a_table_was_small_does_not_read_all_of_it_later(sender):
+    def rows_read_one_by_one() -> int:
+        cursor.execute(
+            "SELECT seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'btec_sync_delivery'"
+        )
+        return cursor.fetchone()[0]
+
+    with connection.cursor() as cursor:
+        sender.post("units", factories.UnitRecord())
+        cursor.execute("ANALYZE btec_sync_delivery")
+        # Here the connection makes the plan of the results' foreign key, and keeps it.
+        sender.post("units", *[factories.UnitRecord() for _ in range(20)])
+        body = {"module": "units", "body": b"", "digest": "", "tenant": Delivery.objects.first().tenant}
+        Delivery.objects.bulk_create([Delivery(**body) for _ in range(2_000)])
+        before = rows_read_one_by_one()
+
+        sender.post("units", *[factories.UnitRecord() for _ in range(20)])
+
+        assert rows_read_one_by_one() == before
+
+
+@pytest.mark.postgresql
+def test_a_reconciliation_writes_no_index(sender):
+    records = [factories.UnitRecord() for _ in range(200)]
+    sender.post("units", *records)
+
+    sender.post("units", *records)
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'units_unit'"
+        )
+        assert cursor.fetchone() == (200, 200)

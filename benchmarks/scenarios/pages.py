@@ -1,0 +1,44 @@
+"""Goal 6: the admin's pages with few and with many rows. The addresses stand in benchmarks/pages.py."""
+
+import json
+
+from benchmarks.contenders import django, fill, unfilled
+from benchmarks.measure import Sample
+from benchmarks.processes import python
+from benchmarks.report import Report
+from benchmarks.stage import Stage
+
+MOST_MS = 50
+
+
+def run(stage: Stage, report: Report) -> None:
+    if "postgresql" not in stage.names:
+        return
+    few = {"payments": 300, "results": 1_000, "students": 200}
+    results = stage.size(short=2_000, default=1_000_000)
+    many = {"results": results, "payments": results // 10, "students": results // 10}
+    before, after = opened(stage, few), opened(stage, many)
+    grown = [key for key in after if after[key][0] != before[key][0]]
+    words = f"{many['results']:,} results and {many['payments'] + many['students']:,} records"
+    report.goal(
+        6, f"pages whose number of queries grows from 1,000 results to {words}", Sample((len(grown),)), most=0
+    )
+    slow = [key for key, (_, sample) in after.items() if sample.median * 1_000 > MOST_MS]
+    report.goal(6, f"pages of {len(after)} above {MOST_MS} ms with {words}", Sample((len(slow),)), most=0)
+    for who, address in grown:
+        report.note(
+            f"more queries: {address} of {who}: {before[who, address][0]}, then {after[who, address][0]}"
+        )
+    for (who, address), (queries, sample) in after.items():
+        report.seconds(f"`{address}`, {who}, {queries} queries, {words}", sample)
+
+
+def opened(stage: Stage, numbers: dict[str, int]) -> dict[tuple[str, str], tuple[int, Sample]]:
+    """(queries, seconds) of each (person, address) with so many rows."""
+    database = stage.database()
+    url = database.create(unfilled(database))
+    fill(url, **numbers)
+    printed = python("benchmarks.pages", str(stage.rounds), environment=django(url)).output
+    database.drop(url)
+    lines = [json.loads(line) for line in printed.splitlines() if line.startswith("[")]
+    return {(who, address): (queries, Sample(tuple(taken))) for who, address, queries, taken in lines}

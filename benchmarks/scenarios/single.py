@@ -1,0 +1,186 @@
+"""Goal 3: one record per request, alone, from many at once, and beside another tenant's batches."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+from benchmarks import records
+from benchmarks.contenders import PAYMENTS, Contender, bare, ours
+from benchmarks.measure import Cost, Sample, cost, in_turns, quantile
+from benchmarks.report import Report
+from benchmarks.stage import Stage
+
+SENDERS = 16
+CROWDED = {"ours": ours, "a bare view": bare}
+
+
+def run(stage: Stage, report: Report) -> None:
+    for database in stage.databases():
+        one_by_one(stage, report, database)
+    if "postgresql" in stage.names:
+        many_at_once(stage, report)
+        beside_batches(stage, report)
+
+
+class Numbers:
+    """Payments that nobody has sent yet."""
+
+    def __init__(self) -> None:
+        self.next = 0
+        self.lock = threading.Lock()
+
+    def take(self, count: int = 1) -> bytes:
+        with self.lock:
+            self.next += count
+            return records.body(records.payments(self.next - count, count))
+
+
+def one_by_one(stage: Stage, report: Report, database) -> None:
+    """One sender, one connection: the median request of each round."""
+    requests = stage.size(short=5, default=100)
+    with ours(database) as service, bare(database) as reference:
+        calls = {"ours": _requests(service, requests), "bare": _requests(reference, requests)}
+        samples = in_turns(calls, stage.rounds)
+        for contender in (service, reference):
+            contender.check(records.payments(0, requests * (stage.rounds + 1)))
+    aim = {"most": 2} if database.name == "PostgreSQL" else {}
+    report.goal(
+        3, f"{database.name}: one record, p50, ours ÷ a bare view", samples["ours"] / samples["bare"], **aim
+    )
+    report.seconds(f"{database.name}: ours, one NEW record, p50 of {requests}", samples["ours"])
+    report.seconds(f"{database.name}: a bare DRF view, one record, p50 of {requests}", samples["bare"])
+
+
+def _requests(contender: Contender, requests: int) -> Callable[[int], Cost]:
+    client, numbers = contender.client(), Numbers()
+
+    def send(_: int) -> Cost:
+        walls = []
+        whole = cost(
+            lambda: walls.extend(
+                cost(lambda: client.post(contender.path, numbers.take())).wall for _ in range(requests)
+            ),
+            contender.processes,
+        )
+        return Cost(quantile(walls, 0.5), whole.cpu / requests)
+
+    return send
+
+
+def many_at_once(stage: Stage, report: Report) -> None:
+    """16 senders over 8 tenants: latencies with two workers, and what a second worker adds."""
+    requests = stage.size(short=3, default=40, full=200)
+    with ExitStack() as stack:
+        calls: dict[tuple[str, int], Callable[[int], Cost]] = {}
+        crowds: dict[tuple[str, int], Crowd] = {}
+        for name, entrance in CROWDED.items():
+            for workers in (1, 2):
+                contender = stack.enter_context(entrance(stage.database(), workers=workers))
+                crowd = Crowd(contender, requests)
+                crowds[name, workers], calls[name, workers] = crowd, crowd.send
+        samples = in_turns(calls, stage.rounds)
+        for crowd in crowds.values():
+            crowd.contender.check(records.payments(0, crowd.numbers.next))
+    crowd = crowds["ours", 2]
+    p50, p99 = (Sample(tuple(quantile(walls, q) for walls in crowd.walls[1:])) for q in (0.5, 0.99))
+    what = f"{SENDERS} senders over {records.TENANTS} tenants, 2 workers"
+    report.goal(3, f"{what}: p99 ÷ p50", p99 / p50, most=5)
+    report.seconds(f"{what}: p50", p50)
+    report.seconds(f"{what}: p99", p99)
+    for name in CROWDED:
+        report.goal(3, f"throughput of 2 workers ÷ of 1, {name}", samples[name, 1] / samples[name, 2])
+        for workers in (1, 2):
+            rate = Sample(tuple(1 / wall for wall in samples[name, workers].values))
+            report.median(f"{SENDERS} senders, {workers} workers, {name}", rate, "requests/s")
+
+
+class Crowd:
+    """Senders with a connection each, that send in turns as fast as they are answered."""
+
+    def __init__(self, contender: Contender, requests: int) -> None:
+        self.contender, self.requests = contender, requests
+        self.clients = [contender.client(number % records.TENANTS) for number in range(SENDERS)]
+        self.numbers = Numbers()
+        self.walls: list[list[float]] = []
+
+    def send(self, _: int) -> Cost:
+        """The time of one request of the throughput's."""
+        walls: list[float] = []
+
+        def sender(client) -> None:
+            for _ in range(self.requests):
+                walls.append(cost(lambda: client.post(self.contender.path, self.numbers.take())).wall)
+
+        def everybody() -> None:
+            with ThreadPoolExecutor(SENDERS) as pool:
+                list(pool.map(sender, self.clients))
+
+        whole = cost(everybody, self.contender.processes)
+        self.walls.append(walls)
+        return Cost(whole.wall / len(walls), whole.cpu / len(walls))
+
+
+def beside_batches(stage: Stage, report: Report) -> None:
+    """One tenant's webhooks while another tenant's batches are processed without a pause."""
+    requests = stage.size(short=5, default=60)
+    batch = stage.size(short=100, default=1_000)
+    for workers in (1, 2):
+        with ours(stage.database(), workers=workers) as service:
+            webhooks = Webhooks(service, requests)
+            batches = Batches(service, batch)
+            calls = {"alone": webhooks.alone, "beside": lambda n: webhooks.beside(batches)}  # noqa: B023
+            samples = in_turns(calls, stage.rounds)
+            took = Sample(tuple(batches.walls))
+        worst = Sample(tuple(quantile(walls, 0.99) for walls in webhooks.walls_beside[1:]))
+        what = f"webhook beside another tenant's batches of {batch:,}, {workers} workers"
+        report.goal(3, f"{what}: p50 ÷ p50 alone", samples["beside"] / samples["alone"])
+        share = worst * (1 / took.median)
+        report.goal(3, f"{what}: p99 ÷ a batch's time (waits for none)", share, most=1)
+        report.seconds(f"webhook alone, {workers} workers, p50", samples["alone"])
+        report.seconds(f"{what}, p50", samples["beside"])
+        report.seconds(f"{what}, p99", worst)
+        report.seconds(f"one of those batches of {batch:,}, {workers} workers", took)
+
+
+class Batches:
+    """The first tenant's."""
+
+    def __init__(self, service: Contender, size: int) -> None:
+        self.client, self.size, self.numbers = service.client(0), size, Numbers()
+        self.walls: list[float] = []
+
+    def send_until(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            body = self.numbers.take(self.size)
+            self.walls.append(cost(lambda: self.client.post(PAYMENTS, body)).wall)  # noqa: B023
+
+
+class Webhooks:
+    """The second tenant's, one after the other."""
+
+    def __init__(self, service: Contender, requests: int) -> None:
+        self.client, self.requests, self.numbers = service.client(1), requests, Numbers()
+        self.walls_beside: list[list[float]] = []
+
+    def alone(self, _: int) -> Cost:
+        return Cost(quantile(self._send(), 0.5))
+
+    def beside(self, batches: Batches) -> Cost:
+        stop = threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            sending = pool.submit(batches.send_until, stop)
+            time.sleep(0.05)
+            try:
+                walls = self._send()
+            finally:
+                stop.set()
+            sending.result()
+        self.walls_beside.append(walls)
+        return Cost(quantile(walls, 0.5))
+
+    def _send(self) -> list[float]:
+        return [
+            cost(lambda: self.client.post(PAYMENTS, self.numbers.take())).wall for _ in range(self.requests)
+        ]

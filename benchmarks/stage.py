@@ -1,0 +1,31 @@
+"""How large a run is, and the databases that its scenarios share."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from benchmarks.databases import DATABASES, Database
+
+
+@dataclass
+class Stage:
+    """What the command line asked for."""
+
+    length: str  # short, default or full
+    names: list[str]
+    rounds: int
+    opened: dict[str, Database] = field(default_factory=dict)
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def size(self, *, short: int, default: int, full: int | None = None) -> int:
+        sizes = {"short": short, "default": default, "full": default if full is None else full}
+        return sizes[self.length]
+
+    def databases(self) -> Iterator[Database]:
+        return map(self.database, self.names)
+
+    def database(self, name: str = "postgresql") -> Database:
+        """Made when first asked for, removed at the end of the run."""
+        if name not in self.opened:
+            self.opened[name] = self.stack.enter_context(DATABASES[name]())
+        return self.opened[name]
