@@ -26,8 +26,11 @@ ENV BTEC_ENV_FILE=/dev/null \
     BTEC_BIND=0.0.0.0:8001 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
-# The key signs nothing here, and is not in the image's environment.
-RUN DJANGO_SECRET_KEY=only-to-collect python manage.py collectstatic --noinput && python -m compileall -q .
+# The key signs nothing here, and is not in the image's environment. chmod, since the files may come from a
+# checkout that only its owner may read.
+RUN DJANGO_SECRET_KEY=only-to-collect python manage.py collectstatic --noinput \
+    && python -m compileall -q . \
+    && chmod -R a+rX .
 
 USER 10001:10001
 EXPOSE 8001

