@@ -98,7 +98,8 @@ def test_every_status_stands_beside_its_code():
 
 def variables_read() -> set[str]:
     """The names of all environment variables that the service asks for."""
-    files = [*(ROOT / "config").glob("*.py"), *(ROOT / "btec_sync").rglob("*.py")]
+    folders = ("config", "btec_sync", "deploy")
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
     calls = (node for file in files for node in ast.walk(ast.parse(file.read_text())))
     texts = (
         argument.value
