@@ -4,15 +4,15 @@ Which are ready is decided in the transaction that stores the parent, in the ten
 parking: so none is parked beside a parent that is there, and whoever comes next finds what a crash left.
 """
 
-import logging
 from collections import defaultdict
 from collections.abc import Sequence
 
+import structlog
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from . import answers, results
+from . import answers, logs, results
 from .models import Delivery, RecordResult, State, Tenant
 from .order import delivery_of, place_of
 from .serializers import read_envelope
@@ -20,7 +20,7 @@ from .services import Candidate, Outcome, SyncService, services
 from .turns import is_outage, take_turn, with_retries
 from .writing import one_of
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 # How many are released in one transaction, so that none holds the tenant's turn for long.
 BATCH = 1_000
@@ -117,4 +117,10 @@ def _record(service: SyncService, outcomes: dict[int, list[Outcome]]) -> None:
     for pk, of_one in outcomes.items():
         if causes := results.causes(of_one):
             Delivery.objects.filter(pk=pk).update(traceback=causes)
-    log.info("released tenant=%s module=%s deliveries=%d", service.tenant.slug, service.module, len(outcomes))
+    log.info(
+        "released",
+        tenant=service.tenant.slug,
+        module=service.module,
+        deliveries=len(outcomes),
+        records=logs.states(answers.count([outcome for of_one in outcomes.values() for outcome in of_one])),
+    )

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 
+import structlog
 from django.db.models import Case, IntegerField, QuerySet, Value, When
 
-from . import deliveries, problems
+from . import deliveries, logs, problems
 from .models import Delivery
 from .services import services
+
+log = structlog.get_logger(__name__)
 
 
 def in_order(queryset: QuerySet[Delivery]) -> list[int]:
@@ -25,10 +28,18 @@ def replay(numbers: Iterable[int]) -> Iterator[Delivery]:
     """
     for number in numbers:
         delivery = Delivery.objects.select_related("tenant").get(pk=number)
-        try:
-            deliveries.process(delivery)
-        except problems.Problem as problem:
-            if isinstance(problem, problems.Unavailable) and not isinstance(problem, problems.Busy):
-                raise
-        delivery.refresh_from_db(fields=["state"])
+        ids = {"tenant": delivery.tenant.slug, "module": delivery.module, "delivery": str(delivery.uid)}
+        with logs.about(**ids):
+            _replay(delivery)
         yield delivery
+
+
+def _replay(delivery: Delivery) -> None:
+    try:
+        deliveries.process(delivery)
+    except problems.Problem as problem:
+        if isinstance(problem, problems.Unavailable) and not isinstance(problem, problems.Busy):
+            raise
+        logs.note(problem=problem.code)
+    delivery.refresh_from_db(fields=["state"])
+    log.info("replayed", state=delivery.state)

@@ -1,16 +1,16 @@
 """What is kept of an attempt: a RecordResult per record that was not UNCHANGED, and who may go on now."""
 
-import logging
 import traceback
 from collections.abc import Iterable, Sequence
 
+import structlog
 from django.utils import timezone
 
 from . import writing
 from .models import Delivery, RecordResult, State
 from .services import Outcome, SyncService, services
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 MOST_CAUSES = 20
 
@@ -77,7 +77,7 @@ def storable(text: str) -> str:
 
 def mark_failed(delivery_id: int, error: Exception) -> None:
     """Keeps of a crash the traceback for staff; the log gets the class alone."""
-    log.error("processing failed delivery=%d error=%s", delivery_id, type(error).__name__)
+    log.error("processing failed", number=delivery_id, error=type(error).__name__)
     Delivery.objects.filter(pk=delivery_id).update(
         state=Delivery.State.FAILED,
         processed_at=timezone.now(),

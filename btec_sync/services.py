@@ -1,7 +1,6 @@
 """SyncService: parse, resolve, compare, write. What a module adds is a declaration."""
 
 import datetime
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,6 +8,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
@@ -23,7 +23,7 @@ from .serializers import FieldError, RecordSerializer
 from .turns import is_outage, sqlstate
 from .writing import one_of
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -306,12 +306,12 @@ class SyncService:
     def _report(self, row: Row, error: DatabaseError) -> str:
         """Says in the log which record was refused; the database's words are for staff alone."""
         log.error(
-            "record refused by the database tenant=%s module=%s zoho_id=%s error=%s sqlstate=%s",
-            self.tenant.slug,
-            self.module,
-            row.zoho_id,
-            type(error).__name__,
-            sqlstate(error),
+            "record refused by the database",
+            tenant=self.tenant.slug,
+            module=self.module,
+            zoho_id=row.zoho_id,
+            error=type(error).__name__,
+            sqlstate=sqlstate(error),
         )
         return f"{type(error).__name__}: {error}"
 

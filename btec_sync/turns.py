@@ -1,15 +1,15 @@
 """All writes of one tenant take turns (docs/adr/0006-one-lock-per-tenant.md)."""
 
-import logging
 from collections.abc import Callable
 from typing import TypeVar
 
+import structlog
 from django.conf import settings
 from django.db import InterfaceError, InternalError, OperationalError, connection
 
 from .models import Tenant
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 TRIES = 3
@@ -83,5 +83,5 @@ def with_retries(transact: Callable[[], T]) -> T:
             # Inside somebody else's transaction there is nothing left to try again.
             if sqlstate(error) not in ("40001", "40P01") or connection.in_atomic_block:
                 raise
-            log.warning("transaction tried again sqlstate=%s", sqlstate(error))
+            log.warning("transaction tried again", sqlstate=sqlstate(error))
     return transact()

@@ -3,6 +3,9 @@
 import os
 
 from config.environment import number, text
+from config.processes import LOGGING, child_exit, on_exit, on_starting
+
+__all__ = ["child_exit", "on_exit", "on_starting"]
 
 bind = text("BTEC_BIND", "127.0.0.1:8001")
 worker_class = "gthread"
@@ -19,3 +22,4 @@ limit_request_fields = 4_000
 # Nothing in the tree is written, so that it can be read-only.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 control_socket_disable = True
+logconfig_dict = LOGGING

@@ -95,9 +95,13 @@ def read(response: http.client.HTTPResponse) -> Answer:
 
 @contextmanager
 def server(
-    database_url: str, *, threads: int = 8, application: str = "config.wsgi", **environment: str
+    database_url: str,
+    *options: str,
+    threads: int = 8,
+    application: str = "config.wsgi",
+    **environment: str,
 ) -> Iterator[Server]:
-    """A server on this migrated database, until the block ends."""
+    """A server on this migrated database, with further options of gunicorn's, until the block ends."""
     # The socket is made here, so that the port is known and nobody can take it in between.
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -106,6 +110,7 @@ def server(
             [
                 *(sys.executable, "-m", "gunicorn", application, "--bind", f"fd://{listener.fileno()}"),
                 *("--worker-class", "gthread", "--threads", str(threads), "--no-control-socket"),
+                *options,
             ],
             cwd=ROOT,
             env=environ(database_url, **environment),
