@@ -15,6 +15,10 @@ SYSTEM_FIELDS = frozenset(
 )
 
 
+#: What stands in a body in the place of a record that was erased at a person's request.
+ERASED_RECORD = {"$erased": True}
+
+
 def is_system_field(name: str) -> bool:
     return name in SYSTEM_FIELDS or name.startswith("$") or name.endswith("__s")
 
@@ -66,6 +70,8 @@ class RecordSerializer(serializers.Serializer):
             return ParsedRecord(
                 None, errors=[FieldError("", "invalid_type", f"The record: expected an object, got {got}.")]
             )
+        if record == ERASED_RECORD:
+            return ParsedRecord(None, errors=[FieldError("", "erased", "The record was erased.")])
         errors = {}
         values = {}
         try:
