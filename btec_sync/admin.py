@@ -125,7 +125,9 @@ class DeliveryAdmin(ReadOnlyAdmin):
         if delivery is None:
             raise Http404
         if delivery.body_removed_at:
-            return HttpResponseGone(f"The body was {pages.removed(delivery).lower()}", content_type="text/plain")
+            return HttpResponseGone(
+                f"The body was {pages.removed(delivery).lower()}", content_type="text/plain"
+            )
         response = HttpResponse(bytes(delivery.body), content_type="application/octet-stream")
         response["Content-Disposition"] = f'attachment; filename="{delivery.uid}.body"'
         return response
