@@ -13,8 +13,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from . import tombstones
-from .models import Delivery, RecordResult, Tenant, Tombstone
-from .redaction import NoRecords, positions, redact_answer, redact_body
+from .models import Delivery, RecordResult, State, Tenant, Tombstone
+from .redaction import NoRecords, positions, redact_answer, redact_body, redact_move, without_ids
 from .services import SyncService, services
 from .turns import take_turn, with_retries
 
@@ -139,7 +139,20 @@ class Erasure:
                 self.report["results"] += results.delete()[0]
                 new = tombstones.own(service(self.tenant), concerns.own)
                 tombstones.add(self.tenant, service.module, new, person=self.person)
+                self._forget_moves(service, concerns.own - new, set().union(*concerns.parents.values()))
             Delivery.objects.filter(pk=number).update(**changes)
+
+    def _forget_moves(self, service: type[SyncService], moved: set[str], erased: set[str]) -> None:
+        """Of a record that is somebody else's by now: that it was this person's before."""
+        results = RecordResult.objects.filter(tenant=self.tenant, module=service.module, zoho_id__in=moved)
+        for result in results.filter(state=State.UPDATED):
+            changed = without_ids(result.changed_fields, service, erased)
+            if changed == result.changed_fields:
+                continue
+            RecordResult.objects.filter(pk=result.pk).update(changed_fields=changed)
+            delivery = Delivery.objects.only("answer").get(pk=result.delivery_id)
+            answer = redact_move(bytes(delivery.answer), service, result.position, erased)
+            Delivery.objects.filter(pk=delivery.pk).update(answer=answer)
 
     def _count(self, service: type[SyncService], concerns: "Concerns", body: bytes) -> list[int] | None:
         """Where the person stands in the body; None where it can only be removed as a whole."""

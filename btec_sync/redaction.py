@@ -16,6 +16,9 @@ DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
 PLACEHOLDER = json.dumps(ERASED_RECORD)
 
 
+Changes = dict[str, list[Any]]
+
+
 class NoRecords(ValueError):
     """The body is not JSON with an array of records under "data"."""
 
@@ -34,6 +37,24 @@ def redact_body(body: bytes, erased: Collection[int]) -> bytes:
             parts += [text[end:start], PLACEHOLDER]
             end = stop
     return "".join([*parts, text[end:]]).encode()
+
+
+def without_ids(changed: Changes, service: type[SyncService], erased: Collection[str]) -> Changes:
+    """Changed fields that name none of the erased parents."""
+    return {
+        name: ["erased" if name in service.dependencies and value in erased else value for value in both]
+        for name, both in changed.items()
+    }
+
+
+def redact_move(answer: bytes, service: type[SyncService], position: int, erased: Collection[str]) -> bytes:
+    """The same in an answer, for the record at this position."""
+    said = json.loads(answer or b"{}")
+    if "results" not in said:
+        return answer
+    result = said["results"][position]
+    result["changed_fields"] = without_ids(result.get("changed_fields", {}), service, erased)
+    return summarised(said) if result["changed_fields"] else answer
 
 
 def redact_answer(answer: bytes, service: type[SyncService], erased: Collection[int]) -> bytes:

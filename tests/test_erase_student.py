@@ -260,8 +260,12 @@ def test_a_registration_that_is_somebody_elses_by_now_stays(sender, parents):
     erase()
 
     assert Registration.objects.get(zoho_id="reg_z").student.zoho_id == "stud_456"
+    assert not any("stud_z" in place for place in hers_everywhere())
+    moved = RecordResult.objects.get(state="UPDATED")
+    assert moved.changed_fields["student"] == ["erased", "stud_456"]
+    answer = json.loads(bytes(moved.delivery.answer))
+    assert answer["results"][0]["changed_fields"]["student"] == ["erased", "stud_456"]
     assert sender.states("registrations", registration(Student={"id": "stud_456"})) == ["UPDATED"]
-    assert HERS.encode() not in bytes(Delivery.objects.filter(module="registrations").order_by("pk")[1].body)
 
 
 def test_a_dry_run_counts_the_same_and_changes_nothing(hers):
