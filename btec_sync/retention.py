@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, Min, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.fields.json import KT
 
 from .models import Delivery, IdempotencyKey, RecordResult, Tenant
 from .turns import take_turn, with_retries
@@ -43,25 +44,31 @@ class Kind:
 
 
 def old_keys(tenant: Tenant, now: datetime) -> QuerySet[IdempotencyKey]:
-    """Keys that no delivery can ask for any more.
-
-    A lifetime is counted between deliveries and not up to now: one that waits since last week, to be
-    processed for the first time, asks for the keys of last week.
-    """
-    return IdempotencyKey.objects.filter(tenant=tenant, created_at__lt=_keys_from(tenant, now))
+    """Keys that no delivery can ask for any more."""
+    return IdempotencyKey.objects.filter(tenant=tenant, created_at__lt=_keys_from(now)).exclude(AWAITED)
 
 
-def _keys_from(tenant: Tenant, now: datetime) -> datetime:
-    waiting = Delivery.objects.filter(
-        tenant=tenant, state__in=[Delivery.State.RECEIVED, Delivery.State.FAILED]
+# A lifetime is counted between deliveries and not up to now: one that waits since last week, to be
+# processed for the first time, asks for a key of last week.
+AWAITED = Exists(
+    Delivery.objects.filter(
+        tenant=OuterRef("tenant"),
+        state__in=[Delivery.State.RECEIVED, Delivery.State.FAILED],
+        module=OuterRef("module"),
     )
-    oldest = waiting.aggregate(oldest=Min("received_at"))["oldest"] or now
-    return min(now, oldest) - timedelta(hours=settings.BTEC_IDEMPOTENCY_HOURS)
+    .annotate(key=KT("headers__Idempotency-Key"))
+    .filter(key=OuterRef("key"))
+    .order_by()
+)
 
 
-def has_key(tenant: Tenant, now: datetime) -> Exists:
+def _keys_from(now: datetime) -> datetime:
+    return now - timedelta(hours=settings.BTEC_IDEMPOTENCY_HOURS)
+
+
+def has_key(now: datetime) -> Exists:
     """Whether a delivery's answer may still be asked for."""
-    known = IdempotencyKey.objects.filter(created_at__gte=_keys_from(tenant, now))
+    known = IdempotencyKey.objects.filter(Q(created_at__gte=_keys_from(now)) | AWAITED)
     return Exists(known.filter(delivery=OuterRef("pk")).order_by())
 
 
@@ -78,7 +85,7 @@ def old_bodies(tenant: Tenant, now: datetime) -> QuerySet[Delivery]:
 
 
 def removable_bodies(tenant: Tenant, now: datetime) -> QuerySet[Delivery]:
-    return old_bodies(tenant, now).filter(FINISHED).exclude(has_key(tenant, now))
+    return old_bodies(tenant, now).filter(FINISHED).exclude(has_key(now))
 
 
 def remove_bodies(tenant: Tenant, numbers: list[int], now: datetime) -> int:
@@ -91,19 +98,19 @@ def remove_bodies(tenant: Tenant, numbers: list[int], now: datetime) -> int:
 
 def old_deliveries(tenant: Tenant, now: datetime) -> QuerySet[Delivery]:
     """Those whose body is gone, as that of a finished one is by then."""
-    return _out_of_history(Delivery.objects.filter(tenant=tenant, body_removed_at__isnull=False), tenant, now)
+    return _out_of_history(Delivery.objects.filter(tenant=tenant, body_removed_at__isnull=False), now)
 
 
 def old_deliveries_with_body(tenant: Tenant, now: datetime) -> QuerySet[Delivery]:
     """Those that are old once their body is removed; a dry run counts them."""
-    return _out_of_history(removable_bodies(tenant, now), tenant, now)
+    return _out_of_history(removable_bodies(tenant, now), now)
 
 
-def _out_of_history(rows: QuerySet[Delivery], tenant: Tenant, now: datetime) -> QuerySet[Delivery]:
+def _out_of_history(rows: QuerySet[Delivery], now: datetime) -> QuerySet[Delivery]:
     before = now - timedelta(days=settings.BTEC_HISTORY_DAYS)
     # One that is not to go yet keeps what it repeats.
     repeated = Exists(Delivery.objects.filter(repeats=OuterRef("pk"), received_at__gte=before).order_by())
-    return rows.filter(received_at__lt=before).exclude(repeated).exclude(has_key(tenant, now))
+    return rows.filter(received_at__lt=before).exclude(repeated).exclude(has_key(now))
 
 
 def remove_deliveries(tenant: Tenant, numbers: list[int], now: datetime) -> int:
