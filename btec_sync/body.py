@@ -8,7 +8,7 @@ from rest_framework.request import Request
 
 from . import problems
 
-MOST_DISCARDED = 32 * 1024 * 1024
+MOST_DISCARDED = 96 * 1024 * 1024
 DISCARD_SECONDS = 2
 
 

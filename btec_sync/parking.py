@@ -18,6 +18,7 @@ from .order import delivery_of, place_of
 from .serializers import read_envelope
 from .services import Candidate, Outcome, SyncService, services
 from .turns import is_outage, take_turn, with_retries
+from .writing import one_of
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +43,10 @@ def release(tenant: Tenant, *, enough: int | None = None) -> bool:
 
 def _ready(tenant: Tenant) -> list[RecordResult]:
     """The next batch: of one module, parents' modules first, in the order of arrival."""
-    ready = RecordResult.objects.filter(tenant=tenant, current=True, ready=True).order_by(
-        "delivery", "position"
-    )
+    ready = RecordResult.objects.filter(tenant=tenant, current=True, ready=True)
     by_module = defaultdict(list)
-    for result in ready[:BATCH]:
+    # By the number itself: order_by("delivery") would mean that table's own order, the newest first.
+    for result in ready.only("module", "delivery_id", "position").order_by("delivery_id", "position")[:BATCH]:
         by_module[result.module].append(result)
     return next((by_module[module] for module in services() if module in by_module), [])
 
@@ -87,7 +87,8 @@ def _sync(service: SyncService, ready: Sequence[RecordResult], candidates: Seque
     with transaction.atomic():
         take_turn(service.tenant)
         # Another process may have been faster.
-        parked = RecordResult.objects.filter(pk__in=[result.pk for result in ready], current=True, ready=True)
+        numbers = one_of([result.pk for result in ready])
+        parked = RecordResult.objects.filter(pk__in=numbers, current=True, ready=True)
         still = {place_of(*row) for row in parked.values_list("delivery_id", "position")}
         outcomes = defaultdict(list)
         allowed = tombstones.refuse(service, [c for c in candidates if c.place in still])

@@ -7,13 +7,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from django.db.models import Q
-
 from .models import Delivery, RecordResult, Tenant, Tombstone
 from .order import delivery_of
 from .redaction import redact_body
 from .serializers import FieldError
 from .services import Candidate, SyncService
+from .writing import one_of
 
 #: (module, Zoho id) of an erased record, and the person on whose request.
 Erased = dict[tuple[str, str], str]
@@ -42,16 +41,14 @@ def refuse(service: SyncService, candidates: Sequence[Candidate]) -> list[Candid
 
 def find(service: SyncService, candidates: Sequence[Candidate]) -> Erased:
     """Those of the records that the candidates are or point at that were erased. One query."""
-    wanted: dict[str, set[str]] = defaultdict(set)
-    for candidate in candidates:
-        for _, module, zoho_id in _names(service, candidate):
-            wanted[module].add(zoho_id)
-    if not wanted:
+    named = {named[1:] for candidate in candidates for named in _names(service, candidate)}
+    if not named:
         return {}
-    any_of = Q()
-    for module, zoho_ids in wanted.items():
-        any_of |= Q(module=module, zoho_id__in=zoho_ids)
-    found = Tombstone.objects.filter(any_of, tenant=service.tenant).order_by()
+    modules, zoho_ids = (list(set(column)) for column in zip(*named, strict=True))
+    # More than is asked for, where an id stands in two modules; a pair decides.
+    found = Tombstone.objects.filter(
+        tenant=service.tenant, module__in=modules, zoho_id__in=one_of(zoho_ids)
+    ).order_by()
     rows = found.values_list("module", "zoho_id", "person")
     return {(module, zoho_id): person for module, zoho_id, person in rows}
 
@@ -90,7 +87,7 @@ def _bury(service: SyncService, refused: Iterable[tuple[Candidate, str]]) -> Non
 
 def own(service: SyncService, zoho_ids: Collection[str]) -> set[str]:
     """Those that are not stored: a record that is stored points at somebody else by now."""
-    stored = service.model.objects.filter(tenant=service.tenant, zoho_id__in=zoho_ids)
+    stored = service.model.objects.filter(tenant=service.tenant, zoho_id__in=one_of(zoho_ids))
     return set(zoho_ids) - set(stored.values_list("zoho_id", flat=True))
 
 
@@ -99,7 +96,7 @@ def add(tenant: Tenant, module: str, zoho_ids: Collection[str], *, person: str) 
     rows = [Tombstone(tenant=tenant, module=module, zoho_id=one, person=person) for one in sorted(zoho_ids)]
     Tombstone.objects.bulk_create(rows, ignore_conflicts=True)
     RecordResult.objects.filter(
-        tenant=tenant, current=True, waits_for_module=module, waits_for_id__in=zoho_ids
+        tenant=tenant, current=True, waits_for_module=module, waits_for_id__in=one_of(zoho_ids)
     ).update(ready=True)
 
 
