@@ -17,7 +17,7 @@ from .models import Delivery, IdempotencyKey, RecordResult, Tenant
 from .turns import take_turn, with_retries
 
 #: Rows that one transaction takes, at most.
-PIECE = 500
+PIECE = 200
 
 PARKED = Exists(
     RecordResult.objects.filter(delivery=OuterRef("pk"), current=True).exclude(waits_for_id="").order_by()
