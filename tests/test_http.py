@@ -3,6 +3,7 @@
 import gzip
 import json
 import time
+from contextlib import suppress
 
 import pytest
 from django.http import HttpRequest
@@ -372,6 +373,22 @@ def test_a_refused_body_that_does_not_come_is_not_waited_for(server, keys):
 
     assert_problem(answer, 401, "unauthenticated")
     assert time.monotonic() - began < 20
+
+
+def test_a_refused_body_that_comes_a_byte_at_a_time_is_not_waited_for(server, keys):
+    body = b" " * 65_536
+    began = time.monotonic()
+
+    with server.connect() as connection:
+        connection.sendall(request(keys["expired"], body=body).removesuffix(body))
+        connection.settimeout(0.5)
+        answer = b""
+        while not answer and time.monotonic() - began < 30:
+            connection.sendall(b" ")
+            with suppress(TimeoutError):
+                answer = connection.recv(65_536)
+
+    assert answer.startswith(b"HTTP/1.1 401 ")
 
 
 def test_a_large_chunked_body_is_refused(server, keys):

@@ -226,6 +226,21 @@ def test_a_key_that_was_used_anew_belongs_to_its_later_delivery_after_a_rebuild_
     assert sender.post("units", B, key="k").headers["Idempotent-Replayed"] == "true"
 
 
+def test_what_waits_for_a_replay_while_its_key_is_used_anew_is_not_refused(sender, tenant, settings, replay):
+    waiting = receive(tenant, "units", factories.UnitRecord(id="waited"))
+    waiting.headers["Idempotency-Key"] = "k"
+    waiting.received_at -= timedelta(hours=settings.BTEC_IDEMPOTENCY_HOURS, seconds=1)
+    waiting.save()
+    later = factories.UnitRecord(id="later")
+    sender.post("units", later, key="k")
+
+    status, _ = replay()
+
+    assert status == 0
+    assert set(Unit.objects.values_list("zoho_id", flat=True)) == {"waited", "later"}
+    assert sender.post("units", later, key="k").headers["Idempotent-Replayed"] == "true"
+
+
 def test_who_was_overtaken_by_a_replay_gets_the_answer_that_is_kept(tenant):
     delivery = receive(tenant, "units", A)
     waiting = Delivery.objects.select_related("tenant").get(pk=delivery.pk)

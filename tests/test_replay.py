@@ -131,6 +131,18 @@ def test_an_unchanged_delivery_counts_as_the_newest_that_spoke(sender, tenant, r
     assert Unit.objects.get(zoho_id="u").unit_name == "A"
 
 
+def test_a_clock_set_back_makes_nothing_older(sender, tenant):
+    unit = factories.UnitRecord(id="u", Unit_Name="earlier")
+    sender.post("units", unit)
+    later = receive(tenant, "units", {**unit, "Unit_Name": "later"})
+    later.received_at -= timedelta(hours=6)
+    later.save()
+
+    deliveries.process(later)
+
+    assert Unit.objects.get().unit_name == "later"
+
+
 @pytest.mark.parametrize("marks", [{"Modified_Time": "2026-01-01T00:00:00Z"}, {"Version": 1}], ids=str)
 def test_of_equal_marks_the_later_arrival_wins_whenever_it_is_processed(sender, tenant, replay, marks):
     unit = factories.UnitRecord(id="u", **marks)

@@ -106,6 +106,17 @@ REFERENCES = [
 ]
 
 
+def test_every_reference_between_tenants_records_is_tried_here():
+    references = {
+        (model._meta.db_table, field.column, field.related_model._meta.db_table)
+        for model in tenant_models()
+        for field in model._meta.concrete_fields
+        if field.related_model in tenant_models() and field.name != "tenant"
+    }
+
+    assert references == set(REFERENCES)
+
+
 @pytest.mark.parametrize(("table", "column", "parent"), REFERENCES)
 def test_the_database_itself_refuses_a_reference_into_another_tenant(parents, sender, table, column, parent):
     sender.post("payments", factories.PaymentRecord())
