@@ -7,16 +7,16 @@ from collections import Counter
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseGone
 from django.urls import path
 from django.utils import timezone
 
 from . import admin_pages as pages
 from .admin_bases import ReadOnlyAdmin, is_searchable
 from .admin_filters import ModuleFilter, ParentFilter, ParkedFilter, TenantFilter, visible_tenants
-from .models import ApiKey, Delivery, IdempotencyKey, RecordResult, State, Tenant
+from .models import ApiKey, Delivery, IdempotencyKey, RecordResult, State, Tenant, Tombstone
 from .problems import Unavailable
-from .replay import in_order, replay
+from .replay import in_order, left_as_they_are, replay
 from .services import services
 
 admin.site.site_title = admin.site.site_header = "BTEC sync"
@@ -103,7 +103,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="answer")
     def shown_answer(self, delivery: Delivery) -> str:
-        return pages.text_of(bytes(delivery.answer))
+        return pages.answer(delivery)
 
     @admin.display(description="traceback")
     def shown_traceback(self, delivery: Delivery) -> str:
@@ -124,6 +124,10 @@ class DeliveryAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         if delivery is None:
             raise Http404
+        if delivery.body_removed_at:
+            return HttpResponseGone(
+                f"The body was {pages.removed(delivery).lower()}", content_type="text/plain"
+            )
         response = HttpResponse(bytes(delivery.body), content_type="application/octet-stream")
         response["Content-Disposition"] = f'attachment; filename="{delivery.uid}.body"'
         return response
@@ -139,8 +143,12 @@ class DeliveryAdmin(ReadOnlyAdmin):
             self.message_user(request, refusal, messages.ERROR)
             return
         states: Counter[str] = Counter()
+        gone = 0
         try:
             for delivery in replay(numbers):
+                if delivery.body_removed_at:
+                    gone += 1
+                    continue
                 states[delivery.state] += 1
                 self.log_change(request, delivery, f"Replayed: {delivery.state}.")
         except Unavailable as problem:
@@ -149,6 +157,8 @@ class DeliveryAdmin(ReadOnlyAdmin):
             found = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
             done = set(states) == {Delivery.State.DONE}
             self.message_user(request, f"Replayed: {found}.", messages.SUCCESS if done else messages.WARNING)
+        if gone:
+            self.message_user(request, left_as_they_are(gone), messages.WARNING)
 
 
 @admin.register(RecordResult)
@@ -210,6 +220,17 @@ class IdempotencyKeyAdmin(ReadOnlyAdmin):
     @admin.display(description="delivery", ordering="delivery")
     def delivery_page(self, key: IdempotencyKey) -> str:
         return pages.delivery_link(key.delivery)
+
+
+@admin.register(Tombstone)
+class TombstoneAdmin(ReadOnlyAdmin):
+    """What was erased at a person's request and is refused since. manage.py erase_student makes them."""
+
+    list_display = ["zoho_id", "module", "person", "tenant", "created_at"]
+    list_filter = [TenantFilter, ModuleFilter]
+    date_hierarchy = "created_at"
+    search_fields = ["zoho_id__exact", "person__exact"]
+    fields = ["zoho_id", "module", "person", "tenant", "created_at"]
 
 
 @admin.register(Tenant)

@@ -143,10 +143,11 @@ class MirrorAdmin(ReadOnlyAdmin):
 
     @staticmethod
     def _delivery_at(record: SyncedRecord, place: int) -> str:
-        found = Delivery.objects.filter(tenant=record.tenant_id, pk=delivery_of(place))
+        number = delivery_of(place)
+        found = Delivery.objects.filter(tenant=record.tenant_id, pk=number)
         delivery = found.only("uid", "received_at").first()
         if delivery is None:
-            return pages.NONE
+            return f"delivery {number}, which is not kept any more"
         received = pages.exact_time(delivery.received_at)
         return format_html("{}, received {}", pages.delivery_link(delivery), received)
 

@@ -205,7 +205,19 @@ def pre(text: str) -> SafeString | str:
     return scrolled(format_html("<pre>{}</pre>", text)) if text else NONE
 
 
-def body(delivery: Delivery) -> SafeString:
+def removed(delivery: Delivery) -> str:
+    """Since when body and answer are not kept any more."""
+    day = timezone.localtime(delivery.body_removed_at)
+    return f"Removed on {day:%Y-%m-%d}, as it was old, or spoke of a person who was erased."
+
+
+def answer(delivery: Delivery) -> SafeString | str:
+    return removed(delivery) if delivery.body_removed_at else text_of(bytes(delivery.answer))
+
+
+def body(delivery: Delivery) -> SafeString | str:
+    if delivery.body_removed_at:
+        return removed(delivery)
     whole = link("Download, byte for byte", url(Delivery, "body", delivery.pk))
     return format_html("{}{}", text_of(bytes(delivery.body)), note(whole))
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
-from . import answers, idempotency, logs, parking, problems, results
+from . import answers, idempotency, logs, parking, problems, results, tombstones
 from .answers import Answer
 from .models import Delivery, State, Tenant
 from .order import place_of
@@ -32,6 +32,10 @@ KEPT_HEADERS = (
     "X-Request-ID",
     "X-Tenant-ID",
 )
+
+
+class BodyRemoved(Exception):
+    """What came in is not kept any more, so the delivery cannot be processed again."""
 
 
 def receive(tenant: Tenant, module: str, body: bytes, headers: Mapping[str, str]) -> Delivery:
@@ -63,8 +67,11 @@ def process(delivery: Delivery, *, enough_releases: int | None = None) -> Answer
 
     Raises the Problem that the sender gets where the request is refused as a whole (the delivery is
     `rejected`), where processing crashed (`failed`), and where its turn did not come or the database
-    went away (it stays as it was, and can be processed again).
+    went away (it stays as it was, and can be processed again). Raises BodyRemoved where there is nothing
+    left to process.
     """
+    if delivery.body_removed_at:
+        raise BodyRemoved
     try:
         answer = _attempt(delivery)
     except (DatabaseError, InterfaceError) as error:
@@ -115,6 +122,7 @@ def _process(delivery: Delivery) -> Answer:
             take_turn(delivery.tenant)
             # Another process may have worked on it while we waited.
             delivery.refresh_from_db(fields=STATE_FIELDS)
+            allowed = tombstones.refuse(service, candidates)
             if is_first and delivery.answer_is_final:
                 return _stored_answer(delivery)
             target = idempotency.claim(delivery, key)
@@ -122,7 +130,7 @@ def _process(delivery: Delivery) -> Answer:
                 _mark_as_repeat(delivery, target)
                 if target.answer_is_final:
                     return replace(_stored_answer(target), replayed=True)
-            outcomes = service.sync(_at_its_place(target, candidates))
+            outcomes = service.sync(_at_its_place(target, allowed))
             return _record(target, service, outcomes, key)
 
     try:

@@ -121,6 +121,11 @@ class Delivery(models.Model):
         help_text="Once no record of it is an ERROR or parked; then a repeat of its key gets it again.",
     )
     traceback = models.TextField(blank=True)
+    body_removed_at = models.DateTimeField(
+        "body removed",
+        null=True,
+        help_text="When body and answer were removed; such a one cannot be replayed.",
+    )
 
     class Meta:
         verbose_name_plural = "deliveries"
@@ -135,6 +140,17 @@ class Delivery(models.Model):
         indexes = [
             models.Index(fields=["tenant", "digest"], name="delivery_digest"),
             models.Index(fields=["tenant", "state", "id"], name="delivery_state"),
+            # What prune looks for: the oldest of those with a body, and of those without.
+            models.Index(
+                fields=["tenant", "received_at", "id"],
+                condition=models.Q(body_removed_at=None),
+                name="delivery_with_body",
+            ),
+            models.Index(
+                fields=["tenant", "received_at", "id"],
+                condition=models.Q(body_removed_at__isnull=False),
+                name="delivery_without_body",
+            ),
         ]
         permissions = [("replay_delivery", "Can replay deliveries")]
 
@@ -167,6 +183,7 @@ class IdempotencyKey(models.Model):
                 field="delivery", table="btec_sync_delivery", name="idempotencykey_delivery_same_tenant"
             ),
         ]
+        indexes = [models.Index(fields=["tenant", "created_at", "id"], name="idempotencykey_age")]
 
     def __str__(self) -> str:
         return self.key
@@ -231,6 +248,25 @@ class RecordResult(models.Model):
 
     def __str__(self) -> str:
         return f"{self.module} {self.zoho_id or '(no id)'} {self.state}"
+
+
+class Tombstone(models.Model):
+    """A record that was erased at a person's request, and is not stored again (docs/adr/0012-erasure.md)."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+", db_index=False)
+    module = models.CharField(max_length=32)
+    zoho_id = models.CharField("Zoho id", max_length=64)
+    person = models.CharField(max_length=64, help_text="The Zoho id of the student on whose request.")
+    created_at = models.DateTimeField("erased", default=timezone.now)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "module", "zoho_id"], name="tombstone_record"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.module} {self.zoho_id}"
 
 
 class SyncedRecord(models.Model):

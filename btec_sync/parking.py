@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from . import answers, logs, results
+from . import answers, logs, results, tombstones
 from .models import Delivery, RecordResult, State, Tenant
 from .order import delivery_of, place_of
 from .serializers import read_envelope
@@ -91,7 +91,8 @@ def _sync(service: SyncService, ready: Sequence[RecordResult], candidates: Seque
         parked = RecordResult.objects.filter(pk__in=numbers, current=True, ready=True)
         still = {place_of(*row) for row in parked.values_list("delivery_id", "position")}
         outcomes = defaultdict(list)
-        for outcome in service.sync([c for c in candidates if c.place in still]):
+        allowed = tombstones.refuse(service, [c for c in candidates if c.place in still])
+        for outcome in service.sync(allowed):
             outcomes[delivery_of(outcome.candidate.place)].append(outcome)
         parked.update(current=False, ready=False)
         _record(service, outcomes)

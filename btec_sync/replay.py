@@ -23,8 +23,8 @@ def replay(numbers: Iterable[int]) -> Iterator[Delivery]:
     """Processes each delivery again and yields it with the state that it is in afterwards.
 
     One transaction each: interrupted at any point, what was done is done and the rest is as it was.
-    A refusal or a crash is a state of the delivery, and one whose tenant is busy stays as it was. Raises
-    Unavailable where the database is away.
+    A refusal or a crash is a state of the delivery. One whose tenant is busy stays as it was, and so does
+    one whose body was removed (body_removed_at). Raises Unavailable where the database is away.
     """
     for number in numbers:
         delivery = Delivery.objects.select_related("tenant").get(pk=number)
@@ -37,9 +37,18 @@ def replay(numbers: Iterable[int]) -> Iterator[Delivery]:
 def _replay(delivery: Delivery) -> None:
     try:
         deliveries.process(delivery)
+    except deliveries.BodyRemoved:
+        logs.note(problem="body_removed")
     except problems.Problem as problem:
         if isinstance(problem, problems.Unavailable) and not isinstance(problem, problems.Busy):
             raise
         logs.note(problem=problem.code)
     delivery.refresh_from_db(fields=["state"])
     log.info("replayed", state=delivery.state)
+
+
+def left_as_they_are(number: int) -> str:
+    """What to say of deliveries that a replay could not process."""
+    if number == 1:
+        return "1 delivery was left as it is: its body is not kept any more."
+    return f"{number:,} deliveries were left as they are: their bodies are not kept any more."

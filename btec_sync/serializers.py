@@ -17,6 +17,10 @@ SYSTEM_FIELDS = frozenset(
 )
 
 
+#: What stands in a body in the place of a record that was erased at a person's request.
+ERASED_RECORD = {"$erased": True}
+
+
 def is_system_field(name: str) -> bool:
     return name in SYSTEM_FIELDS or name.startswith("$") or name.endswith("__s")
 
@@ -85,6 +89,8 @@ class RecordSerializer(serializers.Serializer):
 
     def _slow(self, record: dict, ignore_unknown: bool) -> ParsedRecord:
         """DRF's way, and the only source of errors."""
+        if record == ERASED_RECORD:
+            return ParsedRecord(None, errors=[FieldError("", "erased", "The record was erased.")])
         errors, values = {}, {}
         try:
             values = self.run_validation(record)

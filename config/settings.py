@@ -30,6 +30,13 @@ BTEC_MAX_BATCH = number("BTEC_MAX_BATCH", 1_000, maximum=2**20 - 1)
 BTEC_MAX_BODY_BYTES = number("BTEC_MAX_BODY_BYTES", 5 * 1024 * 1024, maximum=2**30)
 BTEC_LOCK_SECONDS = number("BTEC_LOCK_SECONDS", 10, maximum=600)
 BTEC_IDEMPOTENCY_HOURS = number("BTEC_IDEMPOTENCY_HOURS", 72, maximum=24 * 366)
+# What manage.py prune keeps, in days.
+BTEC_BODY_DAYS = number("BTEC_BODY_DAYS", 90, maximum=36_500)
+BTEC_HISTORY_DAYS = number("BTEC_HISTORY_DAYS", 730, maximum=36_500)
+if BTEC_BODY_DAYS > BTEC_HISTORY_DAYS:
+    raise ImproperlyConfigured(
+        "BTEC_BODY_DAYS: expected at most BTEC_HISTORY_DAYS, as a body is removed before its delivery is."
+    )
 
 # Who may read /metrics. None, and nobody may.
 BTEC_METRICS_TOKEN = secret("BTEC_METRICS_TOKEN", least=16)

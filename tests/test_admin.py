@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from btec_sync import admin as pages
 from btec_sync import deliveries
-from btec_sync.models import ApiKey, Delivery, IdempotencyKey, RecordResult, Tenant
+from btec_sync.models import ApiKey, Delivery, IdempotencyKey, RecordResult, Tenant, Tombstone
 from btec_sync.problems import Unavailable
 from btec_sync.reference.models import Program, Student
 from grades.models import Grade
@@ -417,6 +417,7 @@ def send_scripts(sender, name: str) -> None:
 def test_whatever_is_stored_is_shown_escaped(client, sender, tenant):
     Tenant.objects.update(name=SCRIPT)
     ApiKey.objects.create(tenant=tenant, name=SCRIPT, prefix="<script>", digest="")
+    Tombstone.objects.create(tenant=tenant, module=SCRIPT, zoho_id=SCRIPT, person=SCRIPT)
     send_scripts(sender, SCRIPT)
     send_scripts(sender, SCRIPT + "again")
     sender.post("grades", {"id": SCRIPT, SCRIPT: SCRIPT, "Student": {"id": SCRIPT}})
