@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
 
 from .models import Delivery, RecordResult, SyncedRecord
 from .services import services
@@ -29,6 +30,7 @@ SHOWN_BODY = 200_000
 SHOWN_RESULTS = 100
 SHOWN_LINES = 20
 SHOWN_VALUE = 300
+SHOWN_FIELD = 60
 
 # --- Links -------------------------------------------------------------------------------------------
 
@@ -90,9 +92,38 @@ def exact_time(moment: datetime | None) -> SafeString | str:
     """To the second, as deliveries come several in a minute."""
     if moment is None:
         return NONE
-    return format_html(
-        '<span class="btec-moment">{}</span>', f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}"
-    )
+    return format_html('<span class="btec-moment">{}</span>', _to_the_second(moment))
+
+
+def _to_the_second(moment: datetime) -> str:
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}"
+
+
+def ago(moment: datetime | None) -> SafeString | str:
+    """How long ago, with the time itself beside it for whoever points at it."""
+    if moment is None:
+        return NONE
+    elapsed = timesince(moment, depth=1)
+    return format_html('<span class="btec-moment" title="{}">{} ago</span>', _to_the_second(moment), elapsed)
+
+
+def day(moment: datetime | None) -> str:
+    return f"{timezone.localtime(moment):%a %d %b}" if moment else NONE
+
+
+def figure(count: int, address: str) -> SafeString | str:
+    """A number that leads to the list behind it; nothing leads nowhere."""
+    return link(f"{count:,}", address) if count else "0"
+
+
+def error_title(field: str, code: str) -> str:
+    """An error that many records have in common: "Score: out of range"."""
+    said = code.replace("_", " ")
+    return f"{clipped(field, SHOWN_FIELD)}: {said}" if field else said
+
+
+def joined(parts: Iterable[Any]) -> SafeString:
+    return format_html_join("; ", "{}", ((part,) for part in parts))
 
 
 def lines(shown: Sequence[Any], most: int = SHOWN_LINES) -> SafeString | str:
