@@ -126,13 +126,14 @@ def _chart(scope: HealthScope) -> dict[str, Any]:
 def _steps(scope: HealthScope) -> list[tuple[str, list]]:
     """The chart in figures, the newest step first; without those in which nothing came."""
     counts = _by_step(scope)
+    hours = scope.period.step == "hour"
     rows = []
     ends: dict[str, str] = {}
     for begins in reversed(counts):
         of_step = counts[begins]
         if any(of_step.values()):
             cells = [pages.figure(of_step[state], scope.records(state, begins, **ends)) for state in State]
-            rows.append((f"{begins:%Y-%m-%d} {_title(scope, begins)}", cells))
+            rows.append((f"{begins:%a %Y-%m-%d}{f' {begins:%H:%M}' if hours else ''}", cells))
         ends = {"before": begins.isoformat()}
     return rows
 
@@ -167,6 +168,7 @@ def _module(
         "tenant": tenant,
         "module": module,
         "last": pages.link(pages.ago(last), scope.deliveries(**of)) if last else "never",
+        "silent": not last or last < since,
         "records": [pages.figure(records[state], scope.records(state, since, **of)) for state in State],
         "deliveries": [
             pages.figure(

@@ -85,9 +85,9 @@ def _stuck(scope: HealthScope) -> Iterator[Line]:
 
 def _waits(scope: HealthScope, parked: Parked) -> SafeString:
     return format_html(
-        "{} {} for {}, the oldest received {}",
-        f"{parked.records:,}",
+        "{} &times;{} for {}, the oldest received {}",
         parked.module,
+        f"{parked.records:,}",
         parked.waits_for,
         pages.ago(parked.since),
     )

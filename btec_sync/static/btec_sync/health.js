@@ -3,42 +3,47 @@
 
 {
     const canvas = document.getElementById("health-chart");
-    const figures = document.getElementById("health-figures");
+    const figures = canvas && JSON.parse(document.getElementById("health-figures").textContent);
 
     // The colours are those of the admin's theme, light or dark: health.css says them.
     const color = (name) => getComputedStyle(canvas).getPropertyValue(`--btec-${name}`).trim();
 
-    const paint = (chart) => {
-        for (const dataset of chart.data.datasets) {
-            dataset.backgroundColor = color(dataset.label.toLowerCase());
-        }
-        chart.options.plugins.legend.labels.color = color("text");
-        for (const scale of Object.values(chart.options.scales)) {
-            scale.ticks.color = color("text");
-            scale.grid.color = color("line");
-        }
-        chart.update("none");
-    };
-
-    if (canvas && figures) {
-        const chart = new Chart(canvas, {
+    const draw = () =>
+        new Chart(canvas, {
             type: "bar",
-            data: JSON.parse(figures.textContent),
+            data: {
+                labels: figures.labels,
+                datasets: figures.datasets.map((dataset) => ({
+                    ...dataset,
+                    backgroundColor: color(dataset.label.toLowerCase()),
+                })),
+            },
             options: {
                 animation: false,
                 maintainAspectRatio: false,
                 interaction: { mode: "index", intersect: false },
-                plugins: { legend: { position: "bottom", labels: {} } },
+                plugins: {
+                    colors: { enabled: false },
+                    legend: { position: "bottom", labels: { color: color("text") } },
+                },
                 scales: {
-                    x: { stacked: true, ticks: {}, grid: { display: false } },
-                    y: { stacked: true, ticks: { precision: 0 }, grid: {}, beginAtZero: true },
+                    x: { stacked: true, ticks: { color: color("text") }, grid: { display: false } },
+                    y: {
+                        stacked: true,
+                        ticks: { color: color("text"), precision: 0 },
+                        grid: { color: color("line") },
+                    },
                 },
             },
         });
-        paint(chart);
-        new MutationObserver(() => paint(chart)).observe(document.documentElement, {
-            attributeFilter: ["data-theme"],
-        });
-        matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => paint(chart));
+
+    if (canvas) {
+        let chart = draw();
+        const redraw = () => {
+            chart.destroy();
+            chart = draw();
+        };
+        new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+        matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
     }
 }
