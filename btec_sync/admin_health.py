@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 
 from . import admin_pages as pages
 from .admin_filters import visible_tenants
@@ -108,15 +109,19 @@ def _by_step(scope: HealthScope) -> dict[datetime, Counter[State]]:
     return counts
 
 
-def _title(scope: HealthScope, begins: datetime) -> str:
-    return f"{begins:%H:%M}" if scope.period.step == "hour" else f"{begins:%a %d %b}"
+def _title(scope: HealthScope, begins: datetime, *, short: bool = False) -> str:
+    """When a step begins, in local time."""
+    begins = timezone.localtime(begins)
+    if scope.period.step == "hour":
+        return f"{begins:%H:%M}" if short else f"{begins:%Y-%m-%d %H:%M}"
+    return f"{begins:%a %d %b}" if short else f"{begins:%a %Y-%m-%d}"
 
 
 def _chart(scope: HealthScope) -> dict[str, Any]:
     """What health.js draws."""
     counts = _by_step(scope)
     return {
-        "labels": [_title(scope, begins) for begins in counts],
+        "labels": [_title(scope, begins, short=True) for begins in counts],
         "datasets": [
             {"label": state, "data": [of_step[state] for of_step in counts.values()]} for state in STACKED
         ],
@@ -126,14 +131,13 @@ def _chart(scope: HealthScope) -> dict[str, Any]:
 def _steps(scope: HealthScope) -> list[tuple[str, list]]:
     """The chart in figures, the newest step first; without those in which nothing came."""
     counts = _by_step(scope)
-    hours = scope.period.step == "hour"
     rows = []
     ends: dict[str, str] = {}
     for begins in reversed(counts):
         of_step = counts[begins]
         if any(of_step.values()):
             cells = [pages.figure(of_step[state], scope.records(state, begins, **ends)) for state in State]
-            rows.append((f"{begins:%a %Y-%m-%d}{f' {begins:%H:%M}' if hours else ''}", cells))
+            rows.append((_title(scope, begins), cells))
         ends = {"before": begins.isoformat()}
     return rows
 

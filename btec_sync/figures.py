@@ -18,26 +18,24 @@ from .models import Delivery, RecordResult, State, Tenant
 # Younger ones are under way, or wait for their turn.
 UNPROCESSED_AFTER = timedelta(minutes=5)
 MOST_ERRORS = 10
-STEPS = {"hour": TruncHour, "day": TruncDay}
+STEPS = {"hour": TruncHour("received_at", tzinfo=UTC), "day": TruncDay("received_at")}
 
 
 @dataclass(frozen=True)
 class Period:
-    """A stretch of time up to now, in steps that begin with a whole hour or day."""
+    """A stretch of time up to now, in steps: local days, or hours of UTC, as a local hour may come twice."""
 
     title: str
     step: str
     steps: int
 
     def begins(self) -> list[datetime]:
-        """When each of its steps begins, in local time."""
-        now = timezone.localtime()
+        """When each of its steps begins."""
         back = reversed(range(self.steps))
         if self.step == "hour":
-            # Counted back in UTC: an hour of the night may come twice, or not at all.
-            hour = now.replace(minute=0, second=0, microsecond=0).astimezone(UTC)
-            return [timezone.localtime(hour - timedelta(hours=n)) for n in back]
-        today = now.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+            hour = timezone.now().astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+            return [hour - timedelta(hours=n) for n in back]
+        today = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
         return [timezone.make_aware(today - timedelta(days=n)) for n in back]
 
 
@@ -103,7 +101,7 @@ def traffic(scope: Scope, step: str) -> list[Traffic]:
     rows = (
         Delivery.objects.filter(**scope.of(), received_at__gte=scope.since)
         .order_by()
-        .annotate(begins=STEPS[step]("received_at"))
+        .annotate(begins=STEPS[step])
         .values_list("tenant", "module", "begins", "state")
         .annotate(deliveries=Count("*"), **{state: Sum(state.lower()) for state in State})
     )
