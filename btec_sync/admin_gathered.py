@@ -58,11 +58,8 @@ def _rows(records: QuerySet[SyncedRecord], shown: Gathered, everything: str) -> 
     """The newest of them."""
     model = records.model
     parents = [name for name in shown.columns if model._meta.get_field(name).is_relation]
-    found = list(
-        records.select_related(*parents).order_by(F(shown.newest).desc(nulls_last=True), "-pk")[
-            : SHOWN_ROWS + 1
-        ]
-    )
+    newest = records.select_related(*parents).order_by(F(shown.newest).desc(nulls_last=True), "-pk")
+    found = list(newest[: SHOWN_ROWS + 1])
     if not found:
         return pages.note("None.")
     headers = [capfirst(model._meta.verbose_name), *(_header(model, name) for name in shown.columns)]
@@ -90,22 +87,22 @@ def _sums(records: QuerySet[SyncedRecord], shown: Gathered) -> SafeString:
     # Added up here and not by the database: SQLite would do it in floats.
     counts: Counter[tuple] = Counter()
     sums: defaultdict[tuple, Decimal] = defaultdict(Decimal)
-    for *by, amount in records.order_by().values_list(*shown.sum_by, shown.sum_of).iterator():
+    amounts = records.order_by(*shown.sum_by).values_list(*shown.sum_by, shown.sum_of)
+    for *by, amount in amounts.iterator():
         counts[tuple(by)] += 1
         sums[tuple(by)] += amount
     if not sums:
         return pages.NOTHING
-    parents = _parents(records.model, shown, list(sums))
     model = records.model
+    parents = _parents(model, shown, list(sums)[:SHOWN_ROWS])
     headers = [_header(model, name) for name in shown.sum_by]
     headers += [capfirst(model._meta.verbose_name_plural), f"Sum of {shown.sum_of}"]
     rows = []
-    for by, total in sums.items():
-        values = zip(shown.sum_by, by, strict=True)
-        cells = [parents.get(value, value[1]) for value in values]
-        rows.append([*cells, f"{counts[by]:,}", f"{total:,.2f}"])
-    more = len(rows) - SHOWN_ROWS
-    return pages.table(headers, rows[:SHOWN_ROWS]) + pages.note(f"and {more:,} more" if more > 0 else "")
+    for by in list(sums)[:SHOWN_ROWS]:
+        cells = [parents.get(value, value[1]) for value in zip(shown.sum_by, by, strict=True)]
+        rows.append([*cells, f"{counts[by]:,}", f"{sums[by]:,.2f}"])
+    more = len(sums) - len(rows)
+    return pages.table(headers, rows) + pages.note(f"and {more:,} more" if more else "")
 
 
 def _parents(model: type[Model], shown: Gathered, found: list[tuple]) -> dict[tuple[str, int], SafeString]:
@@ -114,6 +111,6 @@ def _parents(model: type[Model], shown: Gathered, found: list[tuple]) -> dict[tu
     for place, name in enumerate(shown.sum_by):
         field = model._meta.get_field(name)
         if field.is_relation:
-            parents = field.related_model.objects.in_bulk({by[place] for by in found[:SHOWN_ROWS]})
+            parents = field.related_model.objects.in_bulk({by[place] for by in found})
             links |= {(name, pk): pages.page_link(str(parent), parent) for pk, parent in parents.items()}
     return links

@@ -76,7 +76,7 @@ def show(title: str) -> None:
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
 
-    client = Client()
+    client = Client(SERVER_NAME="localhost")
     client.force_login(User.objects.get_or_create(username="root", is_staff=True, is_superuser=True)[0])
     for address in ("/admin/", "/admin/sync-health/?period=30d"):
         for _ in range(2):
