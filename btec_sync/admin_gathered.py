@@ -6,6 +6,7 @@ The module declares it in its own admin, so a parent's page knows nothing of the
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -79,6 +80,8 @@ def _cell(record: SyncedRecord, name: str) -> Any:
     value = getattr(record, name)
     if isinstance(value, SyncedRecord):
         return pages.page_link(str(value), value)
+    if isinstance(value, date):
+        return pages.unbroken(value.isoformat())
     return pages.NONE if value in (None, "") else pages.clipped(str(value))
 
 

@@ -103,7 +103,12 @@ def exact_time(moment: datetime | None) -> SafeString | str:
     """To the second, as deliveries come several in a minute."""
     if moment is None:
         return NONE
-    return format_html('<span class="btec-moment">{}</span>', _to_the_second(moment))
+    return unbroken(_to_the_second(moment))
+
+
+def unbroken(text: str) -> SafeString:
+    """What would be hard to read on two lines."""
+    return format_html('<span class="btec-moment">{}</span>', text)
 
 
 def _to_the_second(moment: datetime) -> str:

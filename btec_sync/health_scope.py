@@ -1,7 +1,7 @@
 """What a look at the sync's health is about, its figures, and the lists that these lead to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -50,8 +50,12 @@ class HealthScope:
         return figures.last_deliveries(self.figures)
 
     @cached_property
+    def _from_first(self) -> figures.Scope:
+        return replace(self.figures, first=min((row.first for row in self.traffic), default=0))
+
+    @cached_property
     def not_stored(self) -> dict[str, dict[int, int]]:
-        return figures.not_stored(self.figures)
+        return figures.not_stored(self._from_first)
 
     @cached_property
     def parked(self) -> list[Parked]:
@@ -59,7 +63,7 @@ class HealthScope:
 
     @cached_property
     def errors(self) -> list[FrequentError]:
-        return figures.frequent_errors(self.figures)
+        return figures.frequent_errors(self._from_first)
 
     # The lists behind them
 
