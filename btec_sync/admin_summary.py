@@ -52,7 +52,7 @@ def summary(scope: HealthScope) -> Summary:
 def _stuck(scope: HealthScope) -> Iterator[Line]:
     states = Delivery.State
     before = timezone.now() - figures.UNPROCESSED_AFTER
-    unfinished = figures.unfinished(scope.figures, before)
+    unfinished = figures.unfinished(scope.counted, before)
     yield from _line(
         scope,
         unfinished[states.FAILED],

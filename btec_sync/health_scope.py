@@ -38,20 +38,20 @@ class HealthScope:
     # Figures
 
     @cached_property
-    def figures(self) -> figures.Scope:
+    def counted(self) -> figures.Scope:
         return figures.Scope(list(self.slugs), self.modules, self.begins[0])
 
     @cached_property
     def traffic(self) -> list[Traffic]:
-        return figures.traffic(self.figures, self.period.step)
+        return figures.traffic(self.counted, self.period.step)
 
     @cached_property
     def last(self) -> dict[tuple[int, str], datetime]:
-        return figures.last_deliveries(self.figures)
+        return figures.last_deliveries(self.counted)
 
     @cached_property
     def _from_first(self) -> figures.Scope:
-        return replace(self.figures, first=min((row.first for row in self.traffic), default=0))
+        return replace(self.counted, first=min((row.first for row in self.traffic), default=0))
 
     @cached_property
     def not_stored(self) -> dict[str, dict[int, int]]:
@@ -59,7 +59,7 @@ class HealthScope:
 
     @cached_property
     def parked(self) -> list[Parked]:
-        return figures.parked(self.figures)
+        return figures.parked(self.counted)
 
     @cached_property
     def errors(self) -> list[FrequentError]:

@@ -2,7 +2,6 @@
 
 from django.db import migrations, models
 
-
 # Figures are read from indexes alone where a table's pages are known to be visible, which VACUUM finds out.
 # PostgreSQL's own limit, a fifth of the table, would leave out the newest months.
 VACUUMED_SOONER = "autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.02"
