@@ -104,8 +104,7 @@ def _choices(chosen: dict[str, str], tenants: Sequence[Tenant]) -> list[dict[str
 def _by_step(scope: HealthScope) -> dict[datetime, Counter[State]]:
     counts: dict[datetime, Counter[State]] = {begins: Counter() for begins in scope.begins}
     for row in scope.traffic:
-        # One that was received since the page was begun may be in a step that was none then.
-        counts.setdefault(row.begins, Counter()).update(row.records)
+        counts[row.begins].update(row.records)
     return counts
 
 

@@ -9,8 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Min, OuterRef, Subquery, Sum
-from django.db.models.functions import TruncDay, TruncHour
+from django.db.models import Count, Min, OuterRef, QuerySet, Subquery, Sum, Value
 from django.utils import timezone
 
 from .models import Delivery, RecordResult, State, Tenant
@@ -18,7 +17,6 @@ from .models import Delivery, RecordResult, State, Tenant
 # Younger ones are under way, or wait for their turn.
 UNPROCESSED_AFTER = timedelta(minutes=5)
 MOST_ERRORS = 10
-STEPS = {"hour": TruncHour("received_at", tzinfo=UTC), "day": TruncDay("received_at")}
 
 
 @dataclass(frozen=True)
@@ -67,9 +65,9 @@ class Scope:
 class Traffic:
     """One tenant's deliveries to one module in one step of time that are in one state, and their records."""
 
+    begins: datetime
     tenant: int
     module: str
-    begins: datetime
     state: str
     first: int
     deliveries: int
@@ -101,16 +99,26 @@ class FrequentError:
     since: datetime | None = None
 
 
-def traffic(scope: Scope, step: str) -> list[Traffic]:
-    """What came in, by step of time. A delivery counts as its last attempt left it."""
-    rows = (
-        Delivery.objects.filter(**scope.of(), received_at__gte=scope.since)
-        .order_by()
-        .annotate(begins=STEPS[step])
-        .values_list("tenant", "module", "begins", "state")
+def traffic(scope: Scope, begins: Sequence[datetime]) -> list[Traffic]:
+    """What came in, by steps of time that begin then. A delivery counts as its last attempt left it.
+
+    A query for each step, in one: PostgreSQL would think every moment a step of its own, and sort them all.
+    """
+    ends = [*begins[1:], None]
+    queries = [_step(scope, n, *step) for n, step in enumerate(zip(begins, ends, strict=True))]
+    rows = queries[0].union(*queries[1:], all=True)
+    return [Traffic(begins[step], *row[:5], dict(zip(State, row[5:], strict=True))) for step, *row in rows]
+
+
+def _step(scope: Scope, number: int, begins: datetime, ends: datetime | None) -> QuerySet:
+    deliveries = Delivery.objects.filter(**scope.of(), received_at__gte=begins).order_by()
+    if ends:
+        deliveries = deliveries.filter(received_at__lt=ends)
+    return (
+        deliveries.annotate(step=Value(number))
+        .values_list("step", "tenant", "module", "state")
         .annotate(first=Min("pk"), deliveries=Count("*"), **{state: Sum(state.lower()) for state in State})
     )
-    return [Traffic(*row[:6], dict(zip(State, row[6:], strict=True))) for row in rows]
 
 
 def last_deliveries(scope: Scope) -> dict[tuple[int, str], datetime]:

@@ -43,7 +43,7 @@ class HealthScope:
 
     @cached_property
     def traffic(self) -> list[Traffic]:
-        return figures.traffic(self.counted, self.period.step)
+        return figures.traffic(self.counted, self.begins)
 
     @cached_property
     def last(self) -> dict[tuple[int, str], datetime]:

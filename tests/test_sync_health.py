@@ -211,7 +211,7 @@ class Counted(test_oracle.Machine):
         for post in posts:
             for state in post.states:
                 wanted[post.module, state] = wanted.get((post.module, state), 0) + 1
-        for row in figures.traffic(scope, "day"):
+        for row in figures.traffic(scope, [since]):
             for state, count in row.records.items():
                 if count:
                     found[row.module, state] = found.get((row.module, state), 0) + count
@@ -249,7 +249,7 @@ def test_a_day_begins_at_midnight_where_the_college_is(client, sender, settings)
     Delivery.objects.filter(pk=after.pk).update(received_at=midnight)
 
     days = figures.PERIODS["7d"].begins()
-    rows = figures.traffic(figures.Scope([Tenant.objects.get().pk], ["students"], days[0]), "day")
+    rows = figures.traffic(figures.Scope([Tenant.objects.get().pk], ["students"], days[0]), days)
 
     assert days[-1] == midnight
     assert {row.begins: row.records["NEW"] for row in rows} == {days[-2]: 1, days[-1]: 1}
