@@ -41,7 +41,7 @@ def front_page(request: HttpRequest) -> dict[str, Any] | None:
     return {"summary": summary(scope), "period": scope.period, "url": reverse(PAGE)}
 
 
-def health(request: HttpRequest) -> HttpResponse:
+def sync_health(request: HttpRequest) -> HttpResponse:
     """Per tenant and module: what came in, what is stuck, and why; over a period that a link chooses."""
     if not may_see(request):
         raise PermissionDenied

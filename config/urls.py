@@ -5,7 +5,8 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from rest_framework.routers import SimpleRouter
 
-from btec_sync import admin_health, health
+from btec_sync import health
+from btec_sync.admin_health import PAGE, sync_health
 from btec_sync.reference.views import ProgramViewSet, StudentViewSet
 from btec_sync.schema.views import schema
 from grades.views import GradeViewSet
@@ -26,7 +27,7 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
     path("v1/sync/", include(router.urls)),
     re_path("^v1/schema/?$", schema),
-    path("admin/sync-health/", admin.site.admin_view(admin_health.health), name=admin_health.PAGE),
+    path("admin/sync-health/", admin.site.admin_view(sync_health), name=PAGE),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
