@@ -13,7 +13,19 @@ from django.utils import timezone
 
 from . import admin_pages as pages
 from .admin_bases import ReadOnlyAdmin, is_searchable
-from .admin_filters import ModuleFilter, ParentFilter, ParkedFilter, TenantFilter, visible_tenants
+from .admin_filters import (
+    CurrentFilter,
+    ErrorFilter,
+    ModuleFilter,
+    ParentFilter,
+    ParkedFilter,
+    ReceivedBeforeFilter,
+    ReceivedSinceFilter,
+    StateOfRecordsFilter,
+    TenantFilter,
+    WaitsForFilter,
+    visible_tenants,
+)
 from .models import ApiKey, Delivery, IdempotencyKey, RecordResult, State, Tenant, Tombstone
 from .problems import Unavailable
 from .replay import in_order, left_as_they_are, replay
@@ -21,6 +33,7 @@ from .services import services
 
 admin.site.site_title = admin.site.site_header = "BTEC sync"
 admin.site.index_title = "Records and deliveries"
+admin.site.index_template = "btec_sync/index.html"  # begins with the sync's health
 admin.site.site_url = None  # there is nothing else to look at
 
 # A browser waits for all of them; more are the command's.
@@ -38,6 +51,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     list_display = ["received", "short_id", "module", "state", "counts", "attempts", "tenant"]
     list_display_links = ["received", "short_id"]
     list_filter = [TenantFilter, "state", ModuleFilter]
+    list_filter += [StateOfRecordsFilter, ReceivedSinceFilter, ReceivedBeforeFilter]
     date_hierarchy = "received_at"
     search_fields = ["uid"]
     search_help_text = "A delivery id, or the Zoho id of a record that came in it and was not UNCHANGED."
@@ -168,6 +182,7 @@ class RecordResultAdmin(ReadOnlyAdmin):
     list_display = ["created", "module", "zoho_id", "state", "what_became", "parked"]
     list_display += ["delivery_page", "tenant"]
     list_filter = [TenantFilter, "state", ParkedFilter, ModuleFilter, ("delivery", ParentFilter)]
+    list_filter += [CurrentFilter, WaitsForFilter, ErrorFilter, ReceivedSinceFilter, ReceivedBeforeFilter]
     date_hierarchy = "created_at"
     search_fields = ["zoho_id__exact", "waits_for_id__exact"]
     search_help_text = "The Zoho id of a record, or of the parent that it waits for."

@@ -18,6 +18,7 @@ from django.utils.html import format_html, format_html_join
 
 from . import admin_pages as pages
 from .admin_filters import ParentFilter, TenantFilter, ValuesFilter, visible_tenants
+from .admin_gathered import Gathered, gathered_field
 from .models import Delivery, SyncedRecord
 from .order import delivery_of
 from .services import services
@@ -107,6 +108,9 @@ class MirrorAdmin(ReadOnlyAdmin):
 
     # Subclass declares list_display, search_fields, list_filter (columns of text)
 
+    #: What of these records stands on the page of a parent, or of a parent's parent.
+    gathered: Sequence[Gathered] = []
+
     # The machinery
 
     date_hierarchy = "updated_at"
@@ -121,6 +125,7 @@ class MirrorAdmin(ReadOnlyAdmin):
             TenantFilter,
             *((name, ValuesFilter) for name in self.list_filter),
             *((name, ParentFilter) for name in parents),
+            *((shown.parent, ParentFilter) for shown in self.gathered if shown.parent not in parents),
         ]
 
     def get_fieldsets(self, request, obj=None):
@@ -129,8 +134,19 @@ class MirrorAdmin(ReadOnlyAdmin):
         marks = ["stored_from", "last_seen_in", "modified_time", "version", "created_at", "updated_at"]
         return [
             (None, {"fields": ["zoho_id", "tenant", *values, "children"]}),
+            *self._gathered_here(request),
             ("Where it comes from", {"fields": marks}),
-            ("History", {"fields": ["history"]}),
+            ("Timeline", {"fields": ["timeline"]}),
+        ]
+
+    def _gathered_here(self, request: HttpRequest) -> list[tuple[str, dict[str, list]]]:
+        """What the modules gather on this page: those that the user may look at, parents' modules first."""
+        admins = map(self.admin_site.get_model_admin, (service.model for service in services().values()))
+        return [
+            (str(child.opts.verbose_name_plural).capitalize(), {"fields": [gathered_field(child, shown)]})
+            for child in admins
+            for shown in child.gathered
+            if shown.parent_model(child.model) is self.model and child.has_view_permission(request)
         ]
 
     @admin.display(description="values last sent by")
@@ -160,9 +176,9 @@ class MirrorAdmin(ReadOnlyAdmin):
         ]
         return format_html_join(", ", "{}", ((found,) for found in links)) or pages.NONE
 
-    @admin.display(description="results")
-    def history(self, record: SyncedRecord) -> str:
-        return pages.history(record, self._module())
+    @admin.display(description="timeline")
+    def timeline(self, record: SyncedRecord) -> str:
+        return pages.timeline(record, self._module())
 
     def history_view(self, request, object_id, extra_context=None):
         """Nobody changes a record here, so the history of one is its results."""

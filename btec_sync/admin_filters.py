@@ -1,12 +1,16 @@
 """The filters beside the admin's lists. None of them names a value that stands in another's tenant only."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.contrib.admin.views.main import IncorrectLookupParameters
+from django.db import connection
+from django.db.models import BooleanField, Func, QuerySet, Value
 from django.http import HttpRequest
+from django.utils import timezone
 
-from .models import Tenant
+from .models import Delivery, State, Tenant
 from .services import services
 
 EMPTY = "(empty)"
@@ -54,10 +58,12 @@ class ParkedFilter(admin.SimpleListFilter):
     parameter_name = "parked"
 
     def lookups(self, request, model_admin):
-        return [("now", "Parked now")]
+        return [("now", "Parked now"), ("no", "Not parked")]
 
     def queryset(self, request, queryset):
-        return queryset.filter(current=True).exclude(waits_for_id="") if self.value() == "now" else queryset
+        if self.value() == "now":
+            return queryset.filter(current=True).exclude(waits_for_id="")
+        return queryset.exclude(current=True, waits_for_id__gt="") if self.value() == "no" else queryset
 
 
 class ValuesFilter(admin.AllValuesFieldListFilter):
@@ -100,3 +106,103 @@ class ParentFilter(admin.FieldListFilter):
             "query_string": changelist.get_query_string(),
             "display": str(parent or EMPTY),
         }
+
+
+class CurrentFilter(admin.SimpleListFilter):
+    """What the last attempt made of each record, without what an earlier one had."""
+
+    title = "attempt"
+    parameter_name = "current"
+
+    def lookups(self, request, model_admin):
+        return [("1", "Last one only")]
+
+    def queryset(self, request, queryset):
+        return queryset.filter(current=True) if self.value() == "1" else queryset
+
+
+class LinkedFilter(admin.SimpleListFilter):
+    """One that a link sets, as behind a figure; here it is taken off."""
+
+    def lookups(self, request, model_admin):
+        return [(self.value(), self.label(self.value()))] if self.value() else []
+
+    def label(self, value: str) -> str:
+        return value
+
+    def queryset(self, request, queryset):
+        return self.filtered(queryset, self.value()) if self.value() else queryset
+
+
+class ReceivedFilter(LinkedFilter):
+    """By when a delivery, or a result's delivery, was received."""
+
+    lookup: str
+
+    def label(self, value):
+        return f"{timezone.localtime(moment(value)):%Y-%m-%d %H:%M}"
+
+    def filtered(self, queryset, value):
+        path = "received_at" if queryset.model is Delivery else "delivery__received_at"
+        return queryset.filter(**{f"{path}__{self.lookup}": moment(value)})
+
+
+class ReceivedSinceFilter(ReceivedFilter):
+    title = "received since"
+    parameter_name = "since"
+    lookup = "gte"
+
+
+class ReceivedBeforeFilter(ReceivedFilter):
+    title = "received before"
+    parameter_name = "before"
+    lookup = "lt"
+
+
+def moment(value: str) -> datetime:
+    """A time with its offset, out of an address."""
+    found = datetime.fromisoformat(value)
+    if found.tzinfo is None:
+        raise IncorrectLookupParameters(f"{value}: a time without an offset")
+    return found
+
+
+class StateOfRecordsFilter(LinkedFilter):
+    """Deliveries with a record of which this became."""
+
+    title = "with records that are"
+    parameter_name = "records"
+
+    def filtered(self, queryset, value):
+        return queryset.filter(**{f"{State(value).lower()}__gt": 0})
+
+
+class WaitsForFilter(LinkedFilter):
+    """Results by the module of the parent that they wait for."""
+
+    title = "waiting for"
+    parameter_name = "waits_for"
+
+    def filtered(self, queryset, value):
+        return queryset.filter(waits_for_module=value)
+
+
+class ErrorFilter(LinkedFilter):
+    """Results by the field and the code of one of their errors, written `Score:out_of_range`."""
+
+    title = "error"
+    parameter_name = "error"
+
+    def filtered(self, queryset, value):
+        if connection.features.supports_json_field_contains:
+            field, _, code = value.rpartition(":")
+            return queryset.filter(errors__contains=[{"field": field, "code": code}])
+        return queryset.filter(HasError("errors", Value(value)))
+
+
+class HasError(Func):
+    """Whether one of a list of errors is this one. For SQLite, which cannot ask what JSON contains."""
+
+    template = "EXISTS (SELECT 1 FROM json_each(%(expressions)s))"
+    arg_joiner = ") WHERE json_extract(value, '$.field') || ':' || json_extract(value, '$.code') = ("
+    output_field = BooleanField()

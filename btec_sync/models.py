@@ -151,6 +151,14 @@ class Delivery(models.Model):
                 condition=models.Q(body_removed_at__isnull=False),
                 name="delivery_without_body",
             ),
+            # All that btec_sync/figures.py counts stands in the index, so that no body is read for it.
+            models.Index(
+                fields=[
+                    *["tenant", "module", "received_at", "state"],
+                    *["new", "unchanged", "updated", "invalid", "error", "id"],
+                ],
+                name="delivery_figures",
+            ),
         ]
         permissions = [("replay_delivery", "Can replay deliveries")]
 
@@ -243,6 +251,11 @@ class RecordResult(models.Model):
                 fields=["tenant", "delivery", "position"],
                 condition=models.Q(current=True, ready=True),
                 name="recordresult_ready",
+            ),
+            models.Index(
+                fields=["tenant", "state", "module", "delivery"],
+                condition=models.Q(current=True, state__in=["INVALID", "ERROR"], waits_for_id=""),
+                name="recordresult_refused",
             ),
         ]
 

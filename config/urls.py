@@ -5,6 +5,7 @@ from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from btec_sync import health
+from btec_sync.admin_health import PAGE, sync_health
 from btec_sync.metrics.views import metrics
 from btec_sync.reference.views import ProgramViewSet, StudentViewSet
 from btec_sync.schema.views import docs, schema
@@ -27,6 +28,7 @@ urlpatterns = [
     path("v1/sync/", include(router.urls)),
     re_path("^v1/schema/?$", schema, name="schema"),
     re_path("^v1/docs/?$", docs, name="docs"),
+    path("admin/sync-health/", admin.site.admin_view(sync_health), name=PAGE),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
