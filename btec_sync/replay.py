@@ -30,5 +30,5 @@ def replay(numbers: Iterable[int]) -> Iterator[Delivery]:
         except problems.Problem as problem:
             if isinstance(problem, problems.Unavailable) and not isinstance(problem, problems.Busy):
                 raise
-        delivery.refresh_from_db(fields=["state"])
+        delivery.refresh_from_db(fields=["state", "processed_at"])
         yield delivery

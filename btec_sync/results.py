@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from django.utils import timezone
 
+from . import faults
 from .models import Delivery, RecordResult, State
 from .services import Outcome, SyncService, services
 
@@ -48,6 +49,7 @@ def _result(service: SyncService, delivery_id: int, attempt: int, outcome: Outco
         state=outcome.state,
         message=outcome.message,
         errors=[error.as_dict() for error in outcome.errors],
+        faults=faults.text((error.field, error.code) for error in outcome.errors),
         changed_fields=outcome.changed_fields,
         waits_for_module=waits_for_module,
         waits_for_id=waits_for_id,
