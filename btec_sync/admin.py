@@ -12,8 +12,9 @@ from django.urls import path
 from django.utils import timezone
 
 from . import admin_pages as pages
-from . import mending
+from . import exports, mending
 from .admin_bases import ReadOnlyAdmin, is_searchable
+from .admin_export import ExportAdmin
 from .admin_filters import (
     AgeFilter,
     CodeFilter,
@@ -41,7 +42,7 @@ UID_BEGINS = re.compile("[0-9a-f]{8,32}")
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReplayAdmin):
+class DeliveryAdmin(ExportAdmin, ReplayAdmin):
     """Requests as they came in. UNCHANGED records are counted, and have no result of their own."""
 
     list_display = ["received", "short_id", "module", "state", "counts", "attempts", "tenant"]
@@ -53,7 +54,15 @@ class DeliveryAdmin(ReplayAdmin):
     large = [f"{of}{name}" for of in ("", "duplicate_of__", "repeats__") for name in pages.LARGE]
 
     def get_fieldsets(self, request, obj=None):
-        came_in = ["uid", "tenant", "module", "received", "shown_headers", "duplicate_of", "repeats"]
+        came_in = [
+            "uid",
+            self.tenant_shown(request),
+            "module",
+            "received",
+            "shown_headers",
+            "duplicate_of",
+            "repeats",
+        ]
         became = ["state", "attempts", "processed", "counts", "results"]
         answer = ["answer_status", "answer_is_final", "shown_answer"]
         return [
@@ -136,6 +145,12 @@ class DeliveryAdmin(ReplayAdmin):
         response["Content-Disposition"] = f'attachment; filename="{delivery.uid}.body"'
         return response
 
+    def export_columns(self):
+        times = ["received_at", "processed_at", "attempts"]
+        counts = [state.lower() for state in State]
+        rest = ["answer_status", "duplicate_of", "repeats"]
+        return exports.field_columns(Delivery, ["uid", "tenant", "module", "state", *times, *counts, *rest])
+
     def deliveries_of(self, selected):
         return selected
 
@@ -153,7 +168,7 @@ class DeliveryAdmin(ReplayAdmin):
 
 
 @admin.register(RecordResult)
-class RecordResultAdmin(ReadOnlyAdmin):
+class RecordResultAdmin(ExportAdmin, ReadOnlyAdmin):
     """What became of each record. Here stands what is parked, and so has no page of its own yet."""
 
     list_display = ["created", "module", "zoho_id", "state", "what_became", "parked"]
@@ -163,9 +178,26 @@ class RecordResultAdmin(ReadOnlyAdmin):
     search_fields = ["zoho_id__exact", "waits_for_id__exact"]
     search_help_text = "The Zoho id of a record, or of the parent that it waits for."
     large = [f"delivery__{name}" for name in pages.LARGE]
-    came_in = ["record", "module", "tenant", "delivery", "attempt", "position", "created"]
-    became = ["state", "message", "errors_found", "changes", "parked", "current"]
-    fieldsets = [(None, {"fields": came_in}), ("What became of it", {"fields": became})]
+
+    def get_fieldsets(self, request, obj=None):
+        came_in = ["record", "module", self.tenant_shown(request), "delivery", "attempt", "position"]
+        became = ["state", "message", "errors_found", "changes", "parked", "current"]
+        return [
+            (None, {"fields": [*came_in, "created"]}),
+            ("What became of it", {"fields": became}),
+        ]
+
+    def export_columns(self):
+        came_in = ["created_at", "tenant", "module", "zoho_id", "state", "message"]
+        rest = ["waits_for_module", "waits_for_id", "current", "delivery", "attempt", "position"]
+        return (
+            exports.field_columns(RecordResult, came_in)
+            | {
+                "errors": lambda result: "\n".join(pages.errors(result.errors)),
+                "changes": lambda result: "\n".join(pages.changes(result.changed_fields, limit=None)),
+            }
+            | exports.field_columns(RecordResult, rest)
+        )
 
     @admin.display(description="when", ordering="created_at")
     def created(self, result: RecordResult) -> str:
@@ -234,17 +266,34 @@ class RecordToMendAdmin(ReplayAdmin, RecordResultAdmin):
 
     @admin.display(description="what is wrong")
     def what_is_wrong(self, result: RecordResult) -> str:
-        return pages.lines([error["message"] for error in result.errors] or [result.message])
+        return pages.lines(self._wrong(result), most=3)
+
+    @staticmethod
+    def _wrong(result: RecordResult) -> list[str]:
+        return [error["message"] for error in result.errors] or [result.message]
 
     @admin.display(description="waits for", ordering="waits_for_id")
     def waits_for(self, result: RecordResult) -> str:
         return pages.waits_for(result)
 
+    def export_columns(self):
+        return (
+            {exports.timed("since"): lambda result: result.delivery.received_at}
+            | exports.field_columns(RecordResult, ["tenant", "module", "zoho_id"])
+            | {
+                "state": mending.kind,
+                "what is wrong": lambda result: "\n".join(self._wrong(result)),
+            }
+            | exports.field_columns(
+                RecordResult, ["waits_for_module", "waits_for_id", "delivery", "position"]
+            )
+        )
+
     def deliveries_of(self, selected):
         return Delivery.objects.filter(pk__in=selected.order_by().values("delivery"))
 
     def what_is_selected(self, selected):
-        kinds = Counter(selected.order_by().alias(kind=mending.KIND).values_list("kind", flat=True))
+        kinds = Counter(selected.order_by().values_list(mending.KIND, flat=True))
         deliveries = self.deliveries_of(selected).count()
         return [
             f"{counted(kinds.total(), 'record')}: {listed(kinds)}",

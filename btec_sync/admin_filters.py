@@ -107,7 +107,7 @@ class ParentFilter(admin.FieldListFilter):
 
 
 class OpenFilter(admin.SimpleListFilter):
-    """The base of the filters beside Records to mend. What they offer is counted in the user's own tenants."""
+    """The base of filters beside Records to mend. What they offer is counted in the user's own tenants."""
 
     # Subclass declares title, parameter_name; counted(), narrowed()
 

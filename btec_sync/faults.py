@@ -1,7 +1,7 @@
 """A result's errors as a text that every database can search: which field, which code.
 
-"\\nAmount\\tinvalid_type\\nStudent.id\\trequired\\n": a line for each, line ends around all, so that none is found
-by a part of its name.
+"\\nAmount\\tinvalid_type\\nStudent.id\\trequired\\n": a line for each, line ends around all, so that
+none is found by a part of its name.
 """
 
 from collections import Counter
