@@ -234,16 +234,23 @@ class RecordToMendAdmin(ReplayAdmin, RecordResultAdmin):
     """What needs somebody: the last that was heard of these records is INVALID or an ERROR."""
 
     list_display = ["since", "module", "record_id", "shown_kind", "what_is_wrong", "waits_for"]
-    list_display += ["delivery_page", "tenant"]
+    list_display += ["delivery_page"]
     list_display_links = ["record_id"]
     list_filter = [TenantFilter, KindFilter, ModuleFilter, MissingParentFilter, CodeFilter, FieldFilter]
     list_filter += [AgeFilter]
     date_hierarchy = None
-    ordering = ["-delivery", "position"]
+    ordering = ["-delivery_id", "position"]
     search_fields = ["zoho_id", "waits_for_id", "message"]
     search_help_text = (
         "A part of a Zoho id, of the record or of the parent that it waits for, or of a message."
     )
+
+    def changelist_view(self, request, extra_context=None):
+        return super().changelist_view(request, {"title": "Records to mend", **(extra_context or {})})
+
+    def get_list_display(self, request):
+        several = len(visible_tenants(request)[:2]) > 1
+        return [*self.list_display, *(["tenant"] if several else [])]
 
     def get_queryset(self, request):
         return mending.with_parent(mending.to_mend(super().get_queryset(request)))

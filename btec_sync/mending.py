@@ -69,7 +69,7 @@ def with_parent(results: QuerySet[RecordResult]) -> QuerySet[RecordResult]:
         tenant=OuterRef("tenant_id"),
         module=OuterRef("waits_for_module"),
         zoho_id=OuterRef("waits_for_id"),
-    ).order_by("-delivery", "-position")
+    ).order_by("-delivery_id", "-position")
     return results.annotate(
         parent_kind=Subquery(parents.values_list(KIND)[:1]), parent_result=Subquery(parents.values("pk")[:1])
     )
