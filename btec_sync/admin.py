@@ -233,7 +233,7 @@ class RecordResultAdmin(ExportAdmin, ReadOnlyAdmin):
 class RecordToMendAdmin(ReplayAdmin, RecordResultAdmin):
     """What needs somebody: the last that was heard of these records is INVALID or an ERROR."""
 
-    list_display = ["since", "module", "record_id", "shown_kind", "what_is_wrong", "waits_for"]
+    list_display = ["since", "record_id", "shown_kind", "what_is_wrong", "waits_for"]
     list_display += ["delivery_page"]
     list_display_links = ["record_id"]
     list_filter = [TenantFilter, KindFilter, ModuleFilter, MissingParentFilter, CodeFilter, FieldFilter]
@@ -265,7 +265,7 @@ class RecordToMendAdmin(ReplayAdmin, RecordResultAdmin):
 
     @admin.display(description="record", ordering="zoho_id")
     def record_id(self, result: RecordResult) -> str:
-        return result.zoho_id or pages.NO_ID
+        return f"{result.module} {result.zoho_id or pages.NO_ID}"
 
     @admin.display(description="state")
     def shown_kind(self, result: RecordResult) -> str:

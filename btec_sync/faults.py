@@ -53,5 +53,5 @@ def count(
     texts = results.exclude(faults="").order_by().values_list("faults").annotate(n=Count("pk"))
     counts: Counter = Counter()
     for found, n in texts.order_by("-n")[:MOST_TEXTS]:
-        counts.update(dict.fromkeys({of(*pair) for pair in pairs(found)}, n))
+        counts.update(dict.fromkeys((of(*pair) for pair in pairs(found)), n))
     return counts

@@ -6,6 +6,7 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
 from django.db import connection
 
 from btec_sync.models import ApiKey, Delivery, IdempotencyKey, RecordToMend, Tenant
@@ -30,9 +31,8 @@ def permissions(group: str) -> set[str]:
 
 
 def migrate() -> None:
-    with connection.schema_editor() as editor:
-        for operation in migration.operations:
-            operation.code(apps, editor)
+    for operation in migration.operations:
+        operation.code(apps, connection)
 
 
 @pytest.fixture
@@ -119,10 +119,7 @@ def test_a_second_run_changes_nothing(db):
     assert Group.objects.count() == 2
 
 
-@pytest.mark.django_db
-def test_what_a_superuser_takes_away_stays_away_at_the_next_migrate():
-    from django.core.management import call_command
-
+def test_what_a_superuser_takes_away_stays_away_at_the_next_migrate(db):
     group = Group.objects.get(name="Registrar")
     group.permissions.remove(Permission.objects.get(codename="view_payment"))
 

@@ -224,7 +224,7 @@ def test_the_filters_offer_what_is_there_with_the_most_frequent_first(client, tr
 
     assert "students gone (2) registrations r1 (1) students lost (1)" in page
     assert "missing_dependency (4)" in page
-    assert "Student.id (3) Name (1)" in page
+    assert "By field All Student.id (3) Program.id (3) " in page
 
 
 def test_a_filter_that_was_asked_for_is_shown_also_when_it_is_not_offered(client, trouble):
