@@ -14,6 +14,11 @@ REGISTRAR = "Registrar"
 OPERATOR = "Operator"
 
 
+def make_groups(apps, schema_editor) -> None:
+    for name in (REGISTRAR, OPERATOR):
+        apps.get_model("auth", "Group").objects.get_or_create(name=name)
+
+
 def let_view(*models: str) -> Callable:
     """For RunPython: both groups may look at these models, each named as "attendance.Attendance"."""
 
@@ -38,12 +43,13 @@ def _called(label: str) -> str:
 
 
 def _give(apps, groups: Iterable[str], app_label: str, model: str, codename: str, name: str) -> None:
-    """Django makes a permission after all migrations, or finds the one that was made here."""
+    """Django makes permissions after all migrations, and leaves those that are there. A group that a
+    superuser has deleted since stays deleted."""
     content_type, _ = apps.get_model("contenttypes", "ContentType").objects.get_or_create(
         app_label=app_label, model=model
     )
     permission, _ = apps.get_model("auth", "Permission").objects.get_or_create(
         content_type=content_type, codename=codename, defaults={"name": name}
     )
-    for group in groups:
-        apps.get_model("auth", "Group").objects.get_or_create(name=group)[0].permissions.add(permission)
+    for group in apps.get_model("auth", "Group").objects.filter(name__in=groups):
+        group.permissions.add(permission)

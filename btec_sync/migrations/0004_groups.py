@@ -25,6 +25,7 @@ class Migration(migrations.Migration):
 
     operations = [
         # Backwards, what somebody may have changed meanwhile is left alone.
+        migrations.RunPython(groups.make_groups, migrations.RunPython.noop),
         migrations.RunPython(groups.let_view(*SEEN), migrations.RunPython.noop),
         migrations.RunPython(groups.let_replay, migrations.RunPython.noop),
     ]
