@@ -1,8 +1,10 @@
 """Records to mend: which these are, how they are found, and how they are replayed."""
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -406,3 +408,19 @@ class TestReplay:
 
         assert "1 delivery could not be replayed now" in text(response)
         assert "replayed:" not in text(response)
+
+
+# --- The migration -----------------------------------------------------------------------------------
+
+
+def test_results_from_before_are_found_as_well(trouble):
+    before = dict(RecordResult.objects.values_list("pk", "faults"))
+    RecordResult.objects.update(faults="")
+
+    import_module("btec_sync.migrations.0003_records_to_mend").fill_faults(apps, SchemaEditor())
+
+    assert dict(RecordResult.objects.values_list("pk", "faults")) == before
+
+
+class SchemaEditor:
+    connection = connection

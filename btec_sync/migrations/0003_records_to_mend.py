@@ -1,3 +1,5 @@
+from collections import defaultdict
+
 from django.db import migrations, models
 
 BATCH = 1_000
@@ -9,9 +11,11 @@ def fill_faults(apps, schema_editor):
     refused = results.filter(state="INVALID", faults="").only("pk", "errors").order_by("pk")
     last = 0
     while batch := list(refused.filter(pk__gt=last)[:BATCH]):
+        alike = defaultdict(list)
         for result in batch:
-            result.faults = faults_of(result.errors)
-        results.bulk_update(batch, ["faults"])
+            alike[faults_of(result.errors)].append(result.pk)
+        for faults, numbers in alike.items():
+            results.filter(pk__in=numbers).update(faults=faults)
         last = batch[-1].pk
 
 
