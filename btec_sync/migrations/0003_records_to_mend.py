@@ -8,15 +8,15 @@ BATCH = 1_000
 def fill_faults(apps, schema_editor):
     """What is written since with each result (btec_sync/faults.py), for the results that are there."""
     results = apps.get_model("btec_sync", "RecordResult").objects.using(schema_editor.connection.alias)
-    refused = results.filter(state="INVALID", faults="").only("pk", "errors").order_by("pk")
-    last = 0
-    while batch := list(refused.filter(pk__gt=last)[:BATCH]):
+    # Their numbers first, as no index leads to them.
+    refused = list(results.filter(state="INVALID").order_by("pk").values_list("pk", flat=True))
+    for first in range(0, len(refused), BATCH):
         alike = defaultdict(list)
-        for result in batch:
-            alike[faults_of(result.errors)].append(result.pk)
+        batch = results.filter(pk__in=refused[first : first + BATCH])
+        for number, errors in batch.values_list("pk", "errors"):
+            alike[faults_of(errors)].append(number)
         for faults, numbers in alike.items():
             results.filter(pk__in=numbers).update(faults=faults)
-        last = batch[-1].pk
 
 
 def faults_of(errors):
