@@ -238,6 +238,8 @@ class RecordToMendAdmin(ReplayAdmin, RecordResultAdmin):
     list_display_links = ["record_id"]
     list_filter = [TenantFilter, KindFilter, ModuleFilter, MissingParentFilter, CodeFilter, FieldFilter]
     list_filter += [AgeFilter]
+    # The filters count what they offer; Django's counts would ask for each value anew.
+    show_facets = admin.ShowFacets.NEVER
     date_hierarchy = None
     ordering = ["-delivery_id", "position"]
     search_fields = ["zoho_id", "waits_for_id", "message"]
