@@ -130,7 +130,7 @@ def test_csv_is_utf_8_that_excel_knows(client, sender):
 def test_a_file_is_named_after_its_list(client, tenant):
     for form in ("csv", "xlsx"):
         response = client.get(url(RecordToMend, "export", form))
-        response.close()
+        content(response)  # which closes the file
         named = rf'attachment; filename="records-to-mend-{timezone.localdate()}\.{form}"'
         assert re.fullmatch(named, response.headers["Content-Disposition"])
 
