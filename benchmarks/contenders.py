@@ -86,19 +86,31 @@ def django(url: str) -> dict[str, str]:
 
 
 def unfilled(database: Database) -> str:
-    """The migrated database that others are copied from: made once, as migrating takes seconds."""
-    if database.unfilled is None:
-        database.unfilled = database.create()
-        live.manage(database.unfilled, "migrate", "--verbosity", "0")
-    return database.unfilled
+    """The migrated database that others are copied from."""
+
+    def prepare(url: str) -> None:
+        live.manage(url, "migrate", "--verbosity", "0")
+
+    return _prepared(database, "unfilled", prepare)
 
 
 def filled(database: Database) -> tuple[str, list[dict[str, str]]]:
     """Another to copy, with tenants and registrations, and the headers of each tenant's sender."""
-    if database.filled is None:
+
+    def prepare() -> tuple[str, list[dict[str, str]]]:
         url = database.create(unfilled(database))
-        database.filled = url, fill(url)
-    return database.filled
+        return url, fill(url)
+
+    return database.once("filled", prepare)
+
+
+def _prepared(database: Database, name: str, prepare: Callable[[str], object]) -> str:
+    def create() -> str:
+        url = database.create()
+        prepare(url)
+        return url
+
+    return database.once(name, create)
 
 
 @contextmanager
@@ -129,8 +141,10 @@ def limit(database: Database, *, workers: int = 1) -> Iterator[Contender]:
 
 @contextmanager
 def naive(database: Database, *, workers: int = 1) -> Iterator[Contender]:
-    url = database.create()
-    python("benchmarks.references.naive.wsgi", environment=live.environ(url))
+    def prepare(url: str) -> None:
+        python("benchmarks.references.naive.wsgi", environment=live.environ(url))
+
+    url = database.create(_prepared(database, "naive", prepare))
     command = gunicorn("benchmarks.references.naive.wsgi", workers)
     with Server(command, live.environ(url)) as server:
         yield Contender("naive Django", database, server, url, NAIVE_ROWS, _named())
@@ -145,8 +159,10 @@ def bare(database: Database, *, workers: int = 1) -> Iterator[Contender]:
 
 @contextmanager
 def seed(database: Database, *, workers: int = 1) -> Iterator[Contender]:
-    url = database.create()
-    python("benchmarks.references.seed", environment=live.environ(url), interpreter=OTHERS)
+    def prepare(url: str) -> None:
+        python("benchmarks.references.seed", environment=live.environ(url), interpreter=OTHERS)
+
+    url = database.create(_prepared(database, "seed", prepare))
     command = [
         *(OTHERS, "-m", "uvicorn", "benchmarks.references.seed:app", "--fd", "{fd}"),
         *("--workers", str(workers), "--timeout-keep-alive", KEEP_ALIVE, "--no-access-log"),

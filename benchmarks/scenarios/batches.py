@@ -2,7 +2,7 @@
 
 from benchmarks import records
 from benchmarks.contenders import Contender, entered
-from benchmarks.measure import Cost, Sample, cost, in_turns
+from benchmarks.measure import Cost, Sample, cost
 from benchmarks.report import Report
 from benchmarks.stage import Stage
 
@@ -14,7 +14,7 @@ def run(stage: Stage, report: Report) -> None:
     for database in stage.databases():
         batch = stage.size(short=100, default=1_000)
         with entered(database, NAMES) as contenders:
-            samples = measure(contenders, batch, stage.rounds)
+            samples = measure(stage, contenders, batch)
         for (name, state), sample in samples.items():
             report.seconds(f"{database.name}: {name}, {batch:,} {state}", sample)
         is_goal = database.name == "PostgreSQL"
@@ -33,7 +33,7 @@ def run(stage: Stage, report: Report) -> None:
                     report.goal(goal, f"{what}{name} ÷ ours", samples[name, state] / ours, **aim)
 
 
-def measure(contenders: dict[str, Contender], batch: int, rounds: int) -> dict[tuple[str, str], Sample]:
+def measure(stage: Stage, contenders: dict[str, Contender], batch: int) -> dict[tuple[str, str], Sample]:
     clients = {name: contender.client() for name, contender in contenders.items()}
 
     def call(name: str, state: str):
@@ -46,9 +46,9 @@ def measure(contenders: dict[str, Contender], batch: int, rounds: int) -> dict[t
         return send
 
     calls = {(name, state): call(name, state) for state in STATES for name in contenders}
-    samples = in_turns(calls, rounds)
+    samples = stage.in_turns(calls)
     for contender in contenders.values():
-        contender.check([row for n in range(rounds + 1) for row in of_round(n, "UNCHANGED", batch)])
+        contender.check([row for n in range(stage.turns) for row in of_round(n, "UNCHANGED", batch)])
     return samples
 
 

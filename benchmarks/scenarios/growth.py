@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 from benchmarks import records
 from benchmarks.contenders import PAYMENTS, Contender, fill, ours, service, unfilled
-from benchmarks.measure import Cost, Sample, cost, in_turns
+from benchmarks.measure import Cost, Sample, cost
 from benchmarks.report import Report
 from benchmarks.stage import Stage
 
@@ -17,7 +17,8 @@ def run(stage: Stage, report: Report) -> None:
     if "postgresql" not in stage.names:
         return
     stored_rows(stage, report)
-    tenants(stage, report)
+    if stage.length != "short":
+        tenants(stage, report)
     batches(stage, report)
 
 
@@ -49,7 +50,7 @@ def measure(stage: Stage, grown: dict[int, dict[str, int]], batch: int) -> dict[
             contender = stack.enter_context(service(database, url, headers))
             per_tenant = numbers["payments"] // len(headers)
             calls |= {(size, state): _call(contender, state, batch, per_tenant) for state in STATES}
-        return in_turns(calls, stage.rounds)
+        return stage.in_turns(calls)
 
 
 def _call(contender: Contender, state: str, batch: int, rows: int) -> Callable[[int], Cost]:
@@ -102,7 +103,7 @@ def batches(stage: Stage, report: Report) -> None:
 
             return send
 
-        samples = in_turns({size: call(size) for size in repeats}, stage.rounds)
+        samples = stage.in_turns({size: call(size) for size in repeats})
     for size, sample in samples.items():
         report.seconds(f"ours, a batch of {size:,} NEW, per record", sample * (1 / size))
     few = (samples[100] - samples[10]) * (1 / 90)

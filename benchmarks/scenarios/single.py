@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 from benchmarks import records
 from benchmarks.contenders import PAYMENTS, Contender, bare, ours
-from benchmarks.measure import Cost, Sample, cost, in_turns, quantile
+from benchmarks.measure import Cost, Sample, cost, quantile
 from benchmarks.report import Report
 from benchmarks.stage import Stage
 
@@ -42,9 +42,9 @@ def one_by_one(stage: Stage, report: Report, database) -> None:
     requests = stage.size(short=5, default=100)
     with ours(database) as service, bare(database) as reference:
         calls = {"ours": _requests(service, requests), "bare": _requests(reference, requests)}
-        samples = in_turns(calls, stage.rounds)
+        samples = stage.in_turns(calls)
         for contender in (service, reference):
-            contender.check(records.payments(0, requests * (stage.rounds + 1)))
+            contender.check(records.payments(0, requests * stage.turns))
     aim = {"most": 2} if database.name == "PostgreSQL" else {}
     report.goal(
         3, f"{database.name}: one record, p50, ours ÷ a bare view", samples["ours"] / samples["bare"], **aim
@@ -80,11 +80,13 @@ def many_at_once(stage: Stage, report: Report) -> None:
                 contender = stack.enter_context(entrance(stage.database(), workers=workers))
                 crowd = Crowd(contender, requests)
                 crowds[name, workers], calls[name, workers] = crowd, crowd.send
-        samples = in_turns(calls, stage.rounds)
+        samples = stage.in_turns(calls)
         for crowd in crowds.values():
             crowd.contender.check(records.payments(0, crowd.numbers.next))
     crowd = crowds["ours", 2]
-    p50, p99 = (Sample(tuple(quantile(walls, q) for walls in crowd.walls[1:])) for q in (0.5, 0.99))
+    p50, p99 = (
+        Sample(tuple(quantile(walls, q) for walls in crowd.walls[stage.warm_up :])) for q in (0.5, 0.99)
+    )
     what = f"{SENDERS} senders over {records.TENANTS} tenants, 2 workers"
     report.goal(3, f"{what}: p99 ÷ p50", p99 / p50, most=5)
     report.seconds(f"{what}: p50", p50)
@@ -131,9 +133,9 @@ def beside_batches(stage: Stage, report: Report) -> None:
             webhooks = Webhooks(service, requests)
             batches = Batches(service, batch)
             calls = {"alone": webhooks.alone, "beside": lambda n: webhooks.beside(batches)}  # noqa: B023
-            samples = in_turns(calls, stage.rounds)
+            samples = stage.in_turns(calls)
             took = Sample(tuple(batches.walls))
-        worst = Sample(tuple(quantile(walls, 0.99) for walls in webhooks.walls_beside[1:]))
+        worst = Sample(tuple(quantile(walls, 0.99) for walls in webhooks.walls_beside[stage.warm_up :]))
         what = f"webhook beside another tenant's batches of {batch:,}, {workers} workers"
         report.goal(3, f"{what}: p50 ÷ p50 alone", samples["beside"] / samples["alone"])
         share = worst * (1 / took.median)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from benchmarks import records
 from benchmarks.contenders import OTHERS, SERVERS, Contender
-from benchmarks.measure import Cost, cost, in_turns
+from benchmarks.measure import Cost, cost
 from benchmarks.processes import cpu_seconds, tree
 from benchmarks.report import Report
 from benchmarks.servers import Client, Server
@@ -22,7 +22,7 @@ def run(stage: Stage, report: Report) -> None:
                 # Only for its database and its command: the servers that are timed are others.
                 with SERVERS[name](database) as contender:
                     calls[name] = _start(contender)
-        samples = in_turns(calls, stage.rounds)
+        samples = stage.in_turns(calls)
         aim = {"most": 1.5} if database.name == "PostgreSQL" else {}
         report.goal(7, f"{database.name}: seconds to the first stored payment", samples["ours"], **aim)
         for name in calls:

@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks import records
 from benchmarks.contenders import OTHERS, PAYMENTS, Contender, ours
 from benchmarks.databases import Database, query
-from benchmarks.measure import Cost, Sample, cost, in_turns
+from benchmarks.measure import Cost, Sample, cost
 from benchmarks.processes import cpu_seconds
 from benchmarks.processes import run as run_program
 from benchmarks.report import Report
@@ -72,8 +72,8 @@ def measure(stage: Stage, count: int) -> dict[str, Sample]:
         programs = {"dlt": DLT(database, Path(folder)), "Singer": Singer(database, Path(folder))}
         calls: dict[str, Callable[[int], Cost]] = {"ours": _over_http(contender, count, batch)}
         calls |= {name: lambda n, p=program: p.load(n * count, count) for name, program in programs.items()}
-        samples = in_turns(calls, stage.rounds)
-        sent = records.payments(0, count * (stage.rounds + 1))
+        samples = stage.in_turns(calls)
+        sent = records.payments(0, count * stage.turns)
         contender.check(sent)
         for name, program in programs.items():
             found = {records.stored(*row) for row in query(program.url, ROWS[name])}
