@@ -175,21 +175,14 @@ def _named() -> list[dict[str, str]]:
     return [{"X-Tenant-ID": records.tenant(number)} for number in range(records.TENANTS)]
 
 
-Entrance = Callable[..., Any]
-SERVERS: dict[str, Entrance] = {
-    "ours": ours,
-    "the limit": limit,
-    "naive Django": naive,
-    "the seed's architecture": seed,
-}
+#: Without .venv-bench, those that live in it are left out.
+SERVERS: dict[str, Callable[..., Any]] = {"ours": ours, "the limit": limit, "naive Django": naive}
+if os.path.exists(OTHERS):
+    SERVERS["the seed's architecture"] = seed
 
 
 @contextmanager
-def entered(database: Database, names: list[str], *, workers: int = 1) -> Iterator[dict[str, Contender]]:
-    """These contenders, all running at once, by name; those that are not installed are left out."""
+def entered(database: Database) -> Iterator[dict[str, Contender]]:
+    """All contenders for batches, running at once, by name."""
     with ExitStack() as stack:
-        yield {
-            name: stack.enter_context(SERVERS[name](database, workers=workers))
-            for name in names
-            if name != "the seed's architecture" or os.path.exists(OTHERS)
-        }
+        yield {name: stack.enter_context(enter(database)) for name, enter in SERVERS.items()}
