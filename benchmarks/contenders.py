@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks import records
 from benchmarks.databases import Database, query
+from benchmarks.measure import Cost, cost
 from benchmarks.processes import python, tree
 from benchmarks.servers import Client, Server
 from tests import live
@@ -54,6 +55,16 @@ class Contender:
     def processes(self) -> list[int]:
         """All that computes for it: its server's processes and its database's."""
         return tree(self.server.process.pid) + self.database.processes()
+
+    def takes(self, count: int) -> Callable[[int], Cost]:
+        """A call for each round: so many new payments in batches of 1,000, one after the other."""
+        client = self.client()
+
+        def send(number: int) -> Cost:
+            bodies = list(records.bodies(number * count, count))
+            return cost(lambda: [client.post(self.path, body) for body in bodies], self.processes)
+
+        return send
 
     def check(self, sent: list[dict[str, Any]]) -> None:
         """Raises unless the rows stored are what was sent, no fewer and no more."""

@@ -1,5 +1,6 @@
 """Samples, taken in turns: A B C A B C …, so that a slow minute of the machine is everybody's."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -73,4 +74,4 @@ def in_turns(calls: dict[Any, Callable[[int], Cost]], rounds: int, *, warm_up: i
 def quantile(values: Sequence[float], share: float) -> float:
     """The smallest value that at least this share of the values does not exceed."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    return ordered[math.ceil(share * len(ordered)) - 1]

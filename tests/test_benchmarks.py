@@ -9,7 +9,7 @@ import os
 import pytest
 
 from benchmarks import fill, pages, records
-from benchmarks.measure import Cost, Sample, in_turns
+from benchmarks.measure import Cost, Sample, in_turns, quantile
 from benchmarks.report import Report
 from benchmarks.scenarios import SCENARIOS
 from benchmarks.scenarios.batches import STATES, of_round
@@ -130,3 +130,10 @@ def test_the_readme_names_every_scenario():
     text = (live.ROOT / "benchmarks" / "README.md").read_text()
 
     assert all(f"| `{name}` |" in text for name in SCENARIOS)
+
+
+def test_a_quantile_is_a_value_that_was_measured():
+    latencies = list(range(100, 0, -1))
+
+    assert [quantile(latencies, share) for share in (0.01, 0.5, 0.99, 1)] == [1, 50, 99, 100]
+    assert quantile([7], 0.99) == 7

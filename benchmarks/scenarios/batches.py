@@ -25,11 +25,10 @@ def run(stage: Stage, report: Report) -> None:
             if name == "ours":
                 continue
             ours = samples["ours", state]
-            ratio, words = (
-                (ours / sample, f"ours ÷ {name}")
-                if name == "the limit"
-                else (sample / ours, f"{name} ÷ ours")
-            )
+            if name == "the limit":
+                ratio, words = ours / sample, f"ours ÷ {name}"
+            else:
+                ratio, words = sample / ours, f"{name} ÷ ours"
             aim = AIMS[name][state] if database.name == "PostgreSQL" else {}
             goal = 2 if state == "UNCHANGED" else 1
             report.goal(goal, f"{database.name}: {batch:,} {state}, {words}", ratio, **aim)

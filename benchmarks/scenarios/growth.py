@@ -1,5 +1,6 @@
 """Goal 4: what a record costs in small and large tables, among few and many tenants, in every batch."""
 
+import json
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -68,9 +69,13 @@ def _call(contender: Contender, state: str, batch: int, rows: int) -> Callable[[
             sent = records.payments(start, batch - half, **changed)
             step = max(1, rows // half)
             sent += [records.payments(n * step, 1, **changed)[0] for n in range(half)]
-        body = records.body(sent)
-        taken = cost(lambda: client.post(PAYMENTS, body), contender.processes)
+        body = records.body(sent if state != "UNCHANGED" else sent[::-1])
+        answers: list[bytes] = []
+        taken = cost(lambda: answers.append(client.post(PAYMENTS, body)), contender.processes)
         client.close()
+        summary = json.loads(answers[0])["summary"]
+        if summary[state] != batch:
+            raise SystemExit(f"a batch of {batch:,} {state} was answered {summary}")
         return taken
 
     return send

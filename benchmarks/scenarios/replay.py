@@ -36,7 +36,7 @@ def rates(stage: Stage, report: Report) -> None:
         if "import_records" not in live.manage(replayed.url, "help"):
             del runs["import"]
             report.note("there is no manage.py import_records yet: not measured")
-        calls: dict[str, Callable[[int], Cost]] = {"HTTP": _over_http(http, count)}
+        calls: dict[str, Callable[[int], Cost]] = {"HTTP": http.takes(count)}
         calls |= {name: lambda n, p=program: p.load(n * count, count) for name, program in runs.items()}
         samples = stage.in_turns(calls)
         for contender in [http, *(program.contender for program in runs.values())]:
@@ -44,26 +44,15 @@ def rates(stage: Stage, report: Report) -> None:
         for name, program in runs.items():
             ratio = samples["HTTP"] / samples[name]
             report.goal(5, f"records a second, {name} ÷ HTTP batches, {count:,} in one run", ratio, least=0.5)
-            small = Sample((program.peak_of(count * stage.turns, min(BATCH, count)),))
+            few = min(BATCH, count)
+            small = Sample((program.peak_of(count * stage.turns, few),))
             large = Sample((max(program.peaks),))
-            report.goal(
-                5, f"memory of {name}: {count:,} records ÷ {min(BATCH, count):,}", large / small, most=1.3
-            )
+            report.goal(5, f"memory of {name}: {count:,} records ÷ {few:,}", large / small, most=1.3)
             report.median(f"memory of {name} of {count:,} records, at most", large, "MiB")
         for name, sample in samples.items():
             report.median(
                 f"{name}, {count:,} NEW", Sample(tuple(count / w for w in sample.values)), "records/s"
             )
-
-
-def _over_http(contender: Contender, count: int) -> Callable[[int], Cost]:
-    client = contender.client()
-
-    def send(number: int) -> Cost:
-        bodies = list(records.bodies(number * count, count, batch=BATCH))
-        return cost(lambda: [client.post(PAYMENTS, body) for body in bodies], contender.processes)
-
-    return send
 
 
 class Program:
