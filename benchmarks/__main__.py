@@ -30,11 +30,14 @@ def main(arguments: list[str]) -> int:
     report = Report()
     noise = machine.Noise()
     with stage.stack:
-        for name in options.names or SCENARIOS:
-            began = time.monotonic()
-            noise.sample()
-            SCENARIOS[name](stage, report)
-            say(f"{name}: {time.monotonic() - began:.0f} s")
+        try:
+            for name in options.names or SCENARIOS:
+                began = time.monotonic()
+                noise.sample()
+                SCENARIOS[name](stage, report)
+                say(f"{name}: {time.monotonic() - began:.0f} s")
+        except KeyboardInterrupt:
+            report.note(f"stopped during {name}: what was found until then")
         noise.sample()
         described = [*machine.describe(stage), noise.described()]
     sys.stdout.write("\n" + report.markdown(described))

@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks import records
 from benchmarks.databases import Database, query
+from benchmarks.measure import Cost, cost
 from benchmarks.processes import python, tree
 from benchmarks.servers import Client, Server
 from tests import live
@@ -55,6 +56,16 @@ class Contender:
         """All that computes for it: its server's processes and its database's."""
         return tree(self.server.process.pid) + self.database.processes()
 
+    def takes(self, count: int) -> Callable[[int], Cost]:
+        """A call for each round: so many new payments in batches of 1,000, one after the other."""
+        client = self.client()
+
+        def send(number: int) -> Cost:
+            bodies = list(records.bodies(number * count, count))
+            return cost(lambda: [client.post(self.path, body) for body in bodies], self.processes)
+
+        return send
+
     def check(self, sent: list[dict[str, Any]]) -> None:
         """Raises unless the rows stored are what was sent, no fewer and no more."""
         found = [records.stored(*row) for row in query(self.url, self.rows)]
@@ -86,19 +97,31 @@ def django(url: str) -> dict[str, str]:
 
 
 def unfilled(database: Database) -> str:
-    """The migrated database that others are copied from: made once, as migrating takes seconds."""
-    if database.unfilled is None:
-        database.unfilled = database.create()
-        live.manage(database.unfilled, "migrate", "--verbosity", "0")
-    return database.unfilled
+    """The migrated database that others are copied from."""
+
+    def prepare(url: str) -> None:
+        live.manage(url, "migrate", "--verbosity", "0")
+
+    return _prepared(database, "unfilled", prepare)
 
 
 def filled(database: Database) -> tuple[str, list[dict[str, str]]]:
     """Another to copy, with tenants and registrations, and the headers of each tenant's sender."""
-    if database.filled is None:
+
+    def prepare() -> tuple[str, list[dict[str, str]]]:
         url = database.create(unfilled(database))
-        database.filled = url, fill(url)
-    return database.filled
+        return url, fill(url)
+
+    return database.once("filled", prepare)
+
+
+def _prepared(database: Database, name: str, prepare: Callable[[str], object]) -> str:
+    def create() -> str:
+        url = database.create()
+        prepare(url)
+        return url
+
+    return database.once(name, create)
 
 
 @contextmanager
@@ -129,8 +152,10 @@ def limit(database: Database, *, workers: int = 1) -> Iterator[Contender]:
 
 @contextmanager
 def naive(database: Database, *, workers: int = 1) -> Iterator[Contender]:
-    url = database.create()
-    python("benchmarks.references.naive.wsgi", environment=live.environ(url))
+    def prepare(url: str) -> None:
+        python("benchmarks.references.naive.wsgi", environment=live.environ(url))
+
+    url = database.create(_prepared(database, "naive", prepare))
     command = gunicorn("benchmarks.references.naive.wsgi", workers)
     with Server(command, live.environ(url)) as server:
         yield Contender("naive Django", database, server, url, NAIVE_ROWS, _named())
@@ -145,8 +170,10 @@ def bare(database: Database, *, workers: int = 1) -> Iterator[Contender]:
 
 @contextmanager
 def seed(database: Database, *, workers: int = 1) -> Iterator[Contender]:
-    url = database.create()
-    python("benchmarks.references.seed", environment=live.environ(url), interpreter=OTHERS)
+    def prepare(url: str) -> None:
+        python("benchmarks.references.seed", environment=live.environ(url), interpreter=OTHERS)
+
+    url = database.create(_prepared(database, "seed", prepare))
     command = [
         *(OTHERS, "-m", "uvicorn", "benchmarks.references.seed:app", "--fd", "{fd}"),
         *("--workers", str(workers), "--timeout-keep-alive", KEEP_ALIVE, "--no-access-log"),
@@ -159,21 +186,14 @@ def _named() -> list[dict[str, str]]:
     return [{"X-Tenant-ID": records.tenant(number)} for number in range(records.TENANTS)]
 
 
-Entrance = Callable[..., Any]
-SERVERS: dict[str, Entrance] = {
-    "ours": ours,
-    "the limit": limit,
-    "naive Django": naive,
-    "the seed's architecture": seed,
-}
+#: Without .venv-bench, those that live in it are left out.
+SERVERS: dict[str, Callable[..., Any]] = {"ours": ours, "the limit": limit, "naive Django": naive}
+if os.path.exists(OTHERS):
+    SERVERS["the seed's architecture"] = seed
 
 
 @contextmanager
-def entered(database: Database, names: list[str], *, workers: int = 1) -> Iterator[dict[str, Contender]]:
-    """These contenders, all running at once, by name; those that are not installed are left out."""
+def entered(database: Database) -> Iterator[dict[str, Contender]]:
+    """All contenders for batches, running at once, by name."""
     with ExitStack() as stack:
-        yield {
-            name: stack.enter_context(SERVERS[name](database, workers=workers))
-            for name in names
-            if name != "the seed's architecture" or os.path.exists(OTHERS)
-        }
+        yield {name: stack.enter_context(enter(database)) for name, enter in SERVERS.items()}

@@ -5,8 +5,10 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -17,10 +19,16 @@ from tests.stress.databases import with_postgres
 
 
 class Database:
-    """Where databases are made. What others are copied from: benchmarks/contenders.py."""
+    """Where databases are made."""
 
-    unfilled: str | None = None
-    filled: tuple[str, list[dict[str, str]]] | None = None
+    def __init__(self) -> None:
+        #: What has been prepared once, to be copied: preparing takes seconds.
+        self.templates: dict[str, Any] = {}
+
+    def once(self, name: str, prepare: Callable[[], Any]) -> Any:
+        if name not in self.templates:
+            self.templates[name] = prepare()
+        return self.templates[name]
 
 
 class PostgreSQL(Database):

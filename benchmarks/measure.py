@@ -1,5 +1,6 @@
 """Samples, taken in turns: A B C A B C …, so that a slow minute of the machine is everybody's."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -61,16 +62,16 @@ def cost(call: Callable[[], Any], pids: Callable[[], list[int]] | None = None) -
     return Cost(wall, cpu_seconds(pids()) - before if pids else 0.0)
 
 
-def in_turns(calls: dict[Any, Callable[[int], Cost]], rounds: int) -> dict[Any, Sample]:
-    """What each call cost in each round; one round before them warms up and does not count."""
+def in_turns(calls: dict[Any, Callable[[int], Cost]], rounds: int, *, warm_up: int = 1) -> dict[Any, Sample]:
+    """What each call cost in each round; the rounds that warm up do not count."""
     costs: dict[Any, list[Cost]] = {name: [] for name in calls}
-    for number in range(rounds + 1):
+    for number in range(warm_up + rounds):
         for name, call in calls.items():
             costs[name].append(call(number))
-    return {name: Sample.of(found[1:]) for name, found in costs.items()}
+    return {name: Sample.of(found[warm_up:]) for name, found in costs.items()}
 
 
 def quantile(values: Sequence[float], share: float) -> float:
     """The smallest value that at least this share of the values does not exceed."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    return ordered[math.ceil(share * len(ordered)) - 1]

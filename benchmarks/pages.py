@@ -1,16 +1,25 @@
 """The admin's pages as a person of one college and a superuser see them: queries and seconds of each.
 
-A program of its own, as it runs with the service's settings: python -m benchmarks.pages ROUNDS. Prints a
-line of JSON for each page: [who, address, queries, [seconds, …]].
+A program of its own, as it runs with the service's settings:
+
+    python -m benchmarks.pages ROUNDS WARM_UP POSTMASTER
+
+with as many rounds that count and that warm up, and the process whose children compute for us. Prints a
+line of JSON for each page: who, address, queries, and [seconds, CPU seconds] of each round.
 """
 
 import json
+import os
 import sys
-import time
+from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 
 import django
 from django.conf import settings
+
+from benchmarks.measure import Cost, cost
+from benchmarks.processes import tree
 
 PER_PAGE = 100
 #: A page is added by a line here. {delivery} is the newest delivery's number, {payment} a payment's,
@@ -37,7 +46,7 @@ PAGES = [
 ]
 
 
-def main(rounds: int) -> None:
+def main(rounds: int, warm_up: int, postmaster: int) -> None:
     from btec_sync.models import Delivery, Tenant
     from payments.models import Payment
 
@@ -48,18 +57,20 @@ def main(rounds: int) -> None:
         "last_page": -(-payments.count() // PER_PAGE),
     }
     addresses = [address.format(**numbers) for address in PAGES]
+
+    def processes() -> list[int]:
+        return [os.getpid(), *tree(postmaster)]
+
     people = {"a superuser": superuser(), "staff of one college": staff()}
-    times: dict[tuple[str, str], list[float]] = {}
+    costs: dict[tuple[str, str], list[Cost]] = defaultdict(list)
     queries: dict[tuple[str, str], int] = {}
-    for number in range(rounds + 1):
+    for number in range(warm_up + rounds):
         for who, client in people.items():
-            for address in addresses:
-                began = time.perf_counter()
-                queries[who, address] = counted(lambda: open_page(client, address))  # noqa: B023
-                if number:
-                    times.setdefault((who, address), []).append(time.perf_counter() - began)
-    for (who, address), taken in times.items():
-        print(json.dumps([who, PAGES[addresses.index(address)], queries[who, address], taken]))  # noqa: T201
+            for page, address in zip(PAGES, addresses, strict=True):
+                taken, queries[who, page] = counted(partial(open_page, client, address), processes)
+                costs[who, page] += [taken] * (number >= warm_up)
+    for (who, page), taken in costs.items():
+        print(json.dumps([who, page, queries[who, page], taken]))  # noqa: T201
 
 
 def open_page(client, address: str) -> None:
@@ -70,8 +81,8 @@ def open_page(client, address: str) -> None:
     response.getvalue()
 
 
-def counted(call: Callable[[], None]) -> int:
-    """How many statements it executes."""
+def counted(call: Callable[[], None], processes: Callable[[], list[int]]) -> tuple[Cost, int]:
+    """What it takes, and how many statements it executes."""
     from django.db import connection
 
     number = 0
@@ -82,8 +93,8 @@ def counted(call: Callable[[], None]) -> int:
         return execute(*arguments)
 
     with connection.execute_wrapper(count):
-        call()
-    return number
+        taken = cost(call, processes)
+    return taken, number
 
 
 def superuser():
@@ -116,4 +127,4 @@ if __name__ == "__main__":
     django.setup()
     # Production's storage reads the manifest that collectstatic leaves.
     settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    main(int(sys.argv[1]))
+    main(*map(int, sys.argv[1:]))

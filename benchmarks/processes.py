@@ -4,9 +4,10 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +65,8 @@ def run(command: list[str], environment: Mapping[str, str], input: Path | None =
         process = subprocess.Popen(
             command, cwd=live.ROOT, env=environment, stdin=sent, stdout=output, stderr=output
         )
-        _, status, usage = os.wait4(process.pid, 0)
+        with watched(process.pid) as peaks:
+            _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
@@ -72,7 +74,27 @@ def run(command: list[str], environment: Mapping[str, str], input: Path | None =
     if process.returncode:
         shown = " ".join(map(str, command[:4]))
         raise RuntimeError(f"{shown} ended with {process.returncode}:\n{said[-3_000:]}")
-    return Ended(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, said)
+    return Ended(wall, usage.ru_utime + usage.ru_stime, max(peaks, default=0), said)
+
+
+@contextmanager
+def watched(pid: int) -> Iterator[list[float]]:
+    """Peaks of a process's memory. What wait4() tells of it is at least as much as we had at its start."""
+    peaks: list[float] = []
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.02):
+            with suppress(OSError, StopIteration):  # it has ended
+                peaks.append(memory(pid, "VmHWM"))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield peaks
+    finally:
+        ended.set()
+        watcher.join()
 
 
 def python(module: str, *arguments: str, environment: Mapping[str, str], interpreter: str = "") -> Ended:

@@ -60,7 +60,7 @@ class Server:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-        self.log.unlink()
+        self.log.unlink(missing_ok=True)
 
     def workers(self) -> list[int]:
         """The processes that answer: the children of the one we started, or itself where it has none."""

@@ -1,10 +1,12 @@
 """How large a run is, and the databases that its scenarios share."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 from benchmarks.databases import DATABASES, Database
+from benchmarks.measure import Cost, Sample, in_turns
 
 
 @dataclass
@@ -20,6 +22,18 @@ class Stage:
     def size(self, *, short: int, default: int, full: int | None = None) -> int:
         sizes = {"short": short, "default": default, "full": default if full is None else full}
         return sizes[self.length]
+
+    @property
+    def warm_up(self) -> int:
+        """Rounds that do not count. A smoke run's figures mean nothing anyway."""
+        return 0 if self.length == "short" else 1
+
+    @property
+    def turns(self) -> int:
+        return self.warm_up + self.rounds
+
+    def in_turns(self, calls: dict[Any, Callable[[int], Cost]]) -> dict[Any, Sample]:
+        return in_turns(calls, self.rounds, warm_up=self.warm_up)
 
     def databases(self) -> Iterator[Database]:
         return map(self.database, self.names)

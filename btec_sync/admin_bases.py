@@ -17,6 +17,8 @@ from django.shortcuts import redirect
 from django.utils.html import format_html, format_html_join
 
 from . import admin_pages as pages
+from . import exports
+from .admin_export import ExportAdmin
 from .admin_filters import ParentFilter, TenantFilter, ValuesFilter, visible_tenants
 from .admin_gathered import Gathered, gathered_field
 from .models import Delivery, SyncedRecord
@@ -57,6 +59,14 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request, obj=None):
         return False
+
+    def tenant_shown(self, request: HttpRequest) -> str:
+        """The field of a page that names the tenant: without a link for those who may not follow it."""
+        return "tenant" if request.user.has_perm("btec_sync.view_tenant") else "tenant_name"
+
+    @admin.display(description="tenant")
+    def tenant_name(self, row) -> str:
+        return str(row.tenant)
 
     def get_queryset(self, request):
         # All that rows show of other tables comes with them, so that no row costs a query.
@@ -103,7 +113,7 @@ def is_searchable(term: str) -> bool:
     return len(term) <= LONGEST_SEARCH and "\0" not in term
 
 
-class MirrorAdmin(ReadOnlyAdmin):
+class MirrorAdmin(ExportAdmin, ReadOnlyAdmin):
     """One module's records, each with its parents, its children and its history."""
 
     # Subclass declares list_display, search_fields, list_filter (columns of text)
@@ -128,12 +138,24 @@ class MirrorAdmin(ReadOnlyAdmin):
             *((shown.parent, ParentFilter) for shown in self.gathered if shown.parent not in parents),
         ]
 
-    def get_fieldsets(self, request, obj=None):
+    def export_columns(self):
+        """Every value, and what the list shows besides."""
+        more = [name for name in self.list_display if hasattr(type(self), name)]
+        marks = ["modified_time", "version", "created_at", "updated_at"]
+        return (
+            exports.field_columns(self.model, ["zoho_id", "tenant", *self._values()])
+            | {name.replace("_", " "): getattr(self, name) for name in more}
+            | exports.field_columns(self.model, marks)
+        )
+
+    def _values(self) -> list[str]:
         names = [field.name for field in self.opts.concrete_fields]
-        values = [name for name in names if name not in self.model.NOT_IN_FINGERPRINT]
+        return [name for name in names if name not in self.model.NOT_IN_FINGERPRINT]
+
+    def get_fieldsets(self, request, obj=None):
         marks = ["stored_from", "last_seen_in", "modified_time", "version", "created_at", "updated_at"]
         return [
-            (None, {"fields": ["zoho_id", "tenant", *values, "children"]}),
+            (None, {"fields": ["zoho_id", self.tenant_shown(request), *self._values(), "children"]}),
             *self._gathered_here(request),
             ("Where it comes from", {"fields": marks}),
             ("Timeline", {"fields": ["timeline"]}),

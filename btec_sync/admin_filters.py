@@ -1,16 +1,18 @@
 """The filters beside the admin's lists. None of them names a value that stands in another's tenant only."""
 
-from datetime import datetime
+from collections import Counter
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import IncorrectLookupParameters
 from django.db import connection
-from django.db.models import BooleanField, Func, QuerySet, Value
+from django.db.models import BooleanField, Count, Func, QuerySet, Value
 from django.http import HttpRequest
 from django.utils import timezone
 
-from .models import Delivery, State, Tenant
+from . import faults, mending
+from .models import Delivery, RecordResult, State, Tenant
 from .services import services
 
 EMPTY = "(empty)"
@@ -206,3 +208,121 @@ class HasError(Func):
     template = "EXISTS (SELECT 1 FROM json_each(%(expressions)s))"
     arg_joiner = ") WHERE json_extract(value, '$.field') || ':' || json_extract(value, '$.code') = ("
     output_field = BooleanField()
+
+
+class OpenFilter(admin.SimpleListFilter):
+    """The base of filters beside Records to mend. What they offer is counted in the user's own tenants."""
+
+    # Subclass declares title, parameter_name; counted(), narrowed()
+
+    #: The most frequent are offered. Any other can be asked for in the address.
+    most_offered = 15
+
+    def counted(self, to_mend: QuerySet[RecordResult]) -> Counter[str]:
+        """How many of the records have each value."""
+        raise NotImplementedError
+
+    def narrowed(self, to_mend: QuerySet[RecordResult], value: str) -> QuerySet[RecordResult]:
+        raise NotImplementedError
+
+    # The machinery
+
+    def lookups(self, request, model_admin):
+        counts = self.counted(model_admin.get_queryset(request))
+        return [(value, f"{value} ({n:,})") for value, n in counts.most_common(self.most_offered)]
+
+    def has_output(self):
+        return bool(self.lookup_choices) or self.value() is not None
+
+    def queryset(self, request, queryset):
+        return queryset if not self.value() else self.narrowed(queryset, self.value())
+
+    def choices(self, changelist):
+        yield from super().choices(changelist)
+        if self.value() and self.value() not in dict(self.lookup_choices):
+            yield {
+                "selected": True,
+                "query_string": changelist.get_query_string(),
+                "display": self.value(),
+            }
+
+
+class KindFilter(admin.SimpleListFilter):
+    """Parked, INVALID that waits for no parent, or ERROR."""
+
+    title = "state"
+    parameter_name = "kind"
+
+    def lookups(self, request, model_admin):
+        return [(kind, kind) for kind in mending.KINDS]
+
+    def queryset(self, request, queryset):
+        return queryset.alias(kind=mending.KIND).filter(kind=self.value()) if self.value() else queryset
+
+
+class MissingParentFilter(OpenFilter):
+    """By the parent that parked records wait for: "students stud_456", or all of a module: "students"."""
+
+    title = "missing parent"
+    parameter_name = "waits_for"
+
+    def counted(self, to_mend):
+        parked = to_mend.exclude(waits_for_id="").order_by().values_list("waits_for_module", "waits_for_id")
+        most = parked.annotate(n=Count("pk")).order_by("-n", "waits_for_module", "waits_for_id")
+        return Counter({f"{module} {zoho_id}": n for module, zoho_id, n in most[: self.most_offered]})
+
+    def narrowed(self, to_mend, value):
+        module, _, zoho_id = value.partition(" ")
+        wanted = (
+            {"waits_for_module": module, "waits_for_id": zoho_id} if zoho_id else {"waits_for_module": module}
+        )
+        return to_mend.exclude(waits_for_id="").filter(**wanted)
+
+
+class CodeFilter(OpenFilter):
+    """By the code of an error, as docs/answers.md lists them."""
+
+    title = "error code"
+    parameter_name = "code"
+
+    def counted(self, to_mend):
+        return faults.count(to_mend, lambda field, code: code)
+
+    def narrowed(self, to_mend, value):
+        return faults.with_code(to_mend, value)
+
+
+class FieldFilter(OpenFilter):
+    """By the field that an error is about, as Zoho spells it."""
+
+    title = "field"
+    parameter_name = "field"
+
+    def counted(self, to_mend):
+        return faults.count(to_mend, lambda field, code: field)
+
+    def narrowed(self, to_mend, value):
+        return faults.with_field(to_mend, value)
+
+
+class AgeFilter(admin.SimpleListFilter):
+    """By how long ago the record came."""
+
+    title = "how long"
+    parameter_name = "age"
+    RECENT = "0"
+
+    def lookups(self, request, model_admin):
+        longer = [(str(days), f"Longer than {days} days") for days in (7, 30)]
+        return [(self.RECENT, "Less than a day"), ("1", "Longer than a day"), *longer]
+
+    def queryset(self, request, queryset):
+        if self.value() == self.RECENT:
+            return queryset.filter(delivery__received_at__gte=_days_ago(1))
+        if self.value() in ("1", "7", "30"):
+            return queryset.filter(delivery__received_at__lt=_days_ago(int(self.value())))
+        return queryset
+
+
+def _days_ago(days: int) -> datetime:
+    return timezone.now() - timedelta(days=days)

@@ -96,6 +96,17 @@ def record_link(result: RecordResult, urls: Mapping[str, str]) -> SafeString | s
     return link(result.zoho_id, page) if page else result.zoho_id or NO_ID
 
 
+def waits_for(result: RecordResult) -> SafeString | str:
+    """The parent that a parked record waits for, and what became of that one (mending.with_parent)."""
+    if not result.current or not result.waits_for_id:
+        return NONE
+    parent = f"{result.waits_for_module} {result.waits_for_id}"
+    if result.parent_result is None:
+        return parent
+    page = url(RecordResult, "change", result.parent_result)
+    return format_html("{}, {}", parent, link(f"{result.parent_kind} itself", page))
+
+
 # --- Values ------------------------------------------------------------------------------------------
 
 

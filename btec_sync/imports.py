@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 
 from . import deliveries, problems
-from .exports import WrongFile
+from .bulk_read import WrongFile
 from .models import Delivery, Tenant
 
 BEGINS, BETWEEN, ENDS = b'{"data": [\n', b",\n", b"\n]}"

@@ -223,6 +223,8 @@ class RecordResult(models.Model):
     state = models.CharField(max_length=10, choices=State.choices)
     message = models.TextField()
     errors = models.JSONField(default=list, encoder=PlainJSON)
+    # The fields and codes of the errors, to filter by: btec_sync/faults.py.
+    faults = models.TextField(default="", blank=True, editable=False)
     changed_fields = models.JSONField(default=dict, encoder=PlainJSON)
     waits_for_module = models.CharField(max_length=32, blank=True)
     waits_for_id = models.CharField("waits for", max_length=64, blank=True)
@@ -257,6 +259,11 @@ class RecordResult(models.Model):
                 condition=models.Q(current=True, state__in=["INVALID", "ERROR"], waits_for_id=""),
                 name="recordresult_refused",
             ),
+            models.Index(
+                fields=["tenant", "module", "zoho_id", "delivery", "position"],
+                condition=models.Q(current=True, state__in=["INVALID", "ERROR"]),
+                name="recordresult_unsettled",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -280,6 +287,19 @@ class Tombstone(models.Model):
 
     def __str__(self) -> str:
         return f"{self.module} {self.zoho_id}"
+
+
+class RecordToMend(RecordResult):
+    """A record that needs somebody: the last that was heard of it is INVALID or an ERROR.
+
+    Which results these are is told by btec_sync/mending.py.
+    """
+
+    class Meta:
+        proxy = True
+        verbose_name = "record to mend"
+        verbose_name_plural = "records to mend"
+        default_permissions = ("view",)
 
 
 class SyncedRecord(models.Model):

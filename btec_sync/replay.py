@@ -43,7 +43,7 @@ def _replay(delivery: Delivery) -> None:
         if isinstance(problem, problems.Unavailable) and not isinstance(problem, problems.Busy):
             raise
         logs.note(problem=problem.code)
-    delivery.refresh_from_db(fields=["state"])
+    delivery.refresh_from_db(fields=["state", "processed_at"])
     log.info("replayed", state=delivery.state)
 
 

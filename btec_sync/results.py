@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import structlog
 from django.utils import timezone
 
-from . import writing
+from . import faults, writing
 from .models import Delivery, RecordResult, State
 from .services import Outcome, SyncService, services
 
@@ -50,6 +50,7 @@ def _insert(service: SyncService, kept: Sequence[tuple[int, int, Outcome]]) -> N
             "state": [outcome.state.value for outcome in outcomes],
             "message": [outcome.message for outcome in outcomes],
             "errors": [[error.as_dict() for error in outcome.errors] for outcome in outcomes],
+            "faults": [faults.text((e.field, e.code) for e in outcome.errors) for outcome in outcomes],
             "changed_fields": [outcome.changed_fields for outcome in outcomes],
             "waits_for_module": [module for module, _ in waits_for],
             "waits_for_id": [zoho_id for _, zoho_id in waits_for],

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from btec_sync import keys
 from btec_sync.admin_bases import ReadOnlyAdmin
-from btec_sync.models import ApiKey, Delivery, IdempotencyKey, RecordResult, Tenant, Tombstone
+from btec_sync.models import ApiKey, Delivery, IdempotencyKey, RecordResult, RecordToMend, Tenant, Tombstone
 from btec_sync.reference.models import Program, Student
 from grades.models import Grade
 from payments.models import Payment
@@ -22,7 +22,7 @@ from tests.api import Sender
 from units.models import Unit
 
 MIRRORS = [Student, Program, Unit, Registration, Payment, Grade]
-MACHINERY = [Delivery, RecordResult, IdempotencyKey, ApiKey, Tombstone]
+MACHINERY = [Delivery, RecordResult, RecordToMend, IdempotencyKey, ApiKey, Tombstone]
 NOT_OURS = ("/admin/auth/", "/admin/password_change/")
 #: Every model that nobody can edit. Tenants are a superuser's to edit.
 READ_ONLY = [*MIRRORS, *MACHINERY]

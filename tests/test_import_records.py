@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from btec_sync import exports
+from btec_sync import bulk_read
 from btec_sync.models import Delivery, Tombstone
 from btec_sync.reference.models import Program, Student
 from btec_sync.reference.serializers import StudentSerializer
@@ -414,7 +414,7 @@ def test_every_line_is_read_once_and_only_when_it_is_asked_for(tmp_path):
     file = tmp_path / "export.csv"
     file.write_text("id,Name\n" + "s,x\n" * 1_000)
 
-    with exports.opened(file, most_bytes=10_000) as export:
+    with bulk_read.opened(file, most_bytes=10_000) as export:
         records = export.records(StudentSerializer, ignore_unknown=False)
         assert next(records) == (2, b'{"id": "s", "Name": "x"}')
         assert export.line == 2

@@ -3,7 +3,7 @@
 import json
 
 from benchmarks.contenders import django, fill, unfilled
-from benchmarks.measure import Sample
+from benchmarks.measure import Cost, Sample
 from benchmarks.processes import python
 from benchmarks.report import Report
 from benchmarks.stage import Stage
@@ -33,12 +33,16 @@ def run(stage: Stage, report: Report) -> None:
         report.seconds(f"`{address}`, {who}, {queries} queries, {words}", sample)
 
 
-def opened(stage: Stage, numbers: dict[str, int]) -> dict[tuple[str, str], tuple[int, Sample]]:
+def opened(stage: Stage, rows: dict[str, int]) -> dict[tuple[str, str], tuple[int, Sample]]:
     """(queries, seconds) of each (person, address) with so many rows."""
     database = stage.database()
     url = database.create(unfilled(database))
-    fill(url, **numbers)
-    printed = python("benchmarks.pages", str(stage.rounds), environment=django(url)).output
+    fill(url, **rows)
+    numbers = map(str, (stage.rounds, stage.warm_up, database.processes()[0]))
+    printed = python("benchmarks.pages", *numbers, environment=django(url)).output
     database.drop(url)
     lines = [json.loads(line) for line in printed.splitlines() if line.startswith("[")]
-    return {(who, address): (queries, Sample(tuple(taken))) for who, address, queries, taken in lines}
+    return {
+        (who, address): (queries, Sample.of([Cost(*pair) for pair in taken]))
+        for who, address, queries, taken in lines
+    }

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks import records
 from benchmarks.contenders import PAYMENTS, Contender, django, ours
 from benchmarks.databases import query
-from benchmarks.measure import Cost, Sample, cost, in_turns
+from benchmarks.measure import Cost, Sample, cost
 from benchmarks.processes import cpu_seconds, python
 from benchmarks.processes import run as run_program
 from benchmarks.report import Report
@@ -36,34 +36,23 @@ def rates(stage: Stage, report: Report) -> None:
         if "import_records" not in live.manage(replayed.url, "help"):
             del runs["import"]
             report.note("there is no manage.py import_records yet: not measured")
-        calls: dict[str, Callable[[int], Cost]] = {"HTTP": _over_http(http, count)}
+        calls: dict[str, Callable[[int], Cost]] = {"HTTP": http.takes(count)}
         calls |= {name: lambda n, p=program: p.load(n * count, count) for name, program in runs.items()}
-        samples = in_turns(calls, stage.rounds)
+        samples = stage.in_turns(calls)
         for contender in [http, *(program.contender for program in runs.values())]:
-            contender.check(records.payments(0, count * (stage.rounds + 1)))
+            contender.check(records.payments(0, count * stage.turns))
         for name, program in runs.items():
             ratio = samples["HTTP"] / samples[name]
             report.goal(5, f"records a second, {name} ÷ HTTP batches, {count:,} in one run", ratio, least=0.5)
-            small = Sample((program.peak_of(count * (stage.rounds + 1), min(BATCH, count)),))
+            few = min(BATCH, count)
+            small = Sample((program.peak_of(count * stage.turns, few),))
             large = Sample((max(program.peaks),))
-            report.goal(
-                5, f"memory of {name}: {count:,} records ÷ {min(BATCH, count):,}", large / small, most=1.3
-            )
+            report.goal(5, f"memory of {name}: {count:,} records ÷ {few:,}", large / small, most=1.3)
             report.median(f"memory of {name} of {count:,} records, at most", large, "MiB")
         for name, sample in samples.items():
             report.median(
                 f"{name}, {count:,} NEW", Sample(tuple(count / w for w in sample.values)), "records/s"
             )
-
-
-def _over_http(contender: Contender, count: int) -> Callable[[int], Cost]:
-    client = contender.client()
-
-    def send(number: int) -> Cost:
-        bodies = list(records.bodies(number * count, count, batch=BATCH))
-        return cost(lambda: [client.post(PAYMENTS, body) for body in bodies], contender.processes)
-
-    return send
 
 
 class Program:
@@ -105,12 +94,14 @@ def parked(stage: Stage, report: Report) -> None:
     few, many = stage.size(short=20, default=1_000), stage.size(short=60, default=10_000)
     with ours(stage.database()) as contender:
         family = Family(contender)
-        samples = in_turns({few: family.arrives(few), many: family.arrives(many)}, stage.rounds)
+        samples = stage.in_turns({few: family.arrives(few), many: family.arrives(many)})
     what = f"answer of a parent of {many:,} parked payments"
     report.goal(5, f"{what} ÷ of {few:,}", samples[many] / samples[few], most=1.3)
     report.seconds(f"answer of a parent of {few:,} parked payments", samples[few])
     report.seconds(what, samples[many])
-    report.seconds(f"from then on, until all {many:,} were stored", Sample(tuple(family.rests[many][1:])))
+    report.seconds(
+        f"from then on, until all {many:,} were stored", Sample(tuple(family.rests[many][stage.warm_up :]))
+    )
 
 
 class Family:

@@ -2,14 +2,17 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 
 from benchmarks import records
 from benchmarks.contenders import PAYMENTS, Contender, bare, ours
-from benchmarks.measure import Cost, Sample, cost, in_turns, quantile
+from benchmarks.databases import Database
+from benchmarks.measure import Cost, Sample, cost, quantile
 from benchmarks.report import Report
+from benchmarks.servers import Client
 from benchmarks.stage import Stage
 
 SENDERS = 16
@@ -37,14 +40,14 @@ class Numbers:
             return records.body(records.payments(self.next - count, count))
 
 
-def one_by_one(stage: Stage, report: Report, database) -> None:
+def one_by_one(stage: Stage, report: Report, database: Database) -> None:
     """One sender, one connection: the median request of each round."""
     requests = stage.size(short=5, default=100)
     with ours(database) as service, bare(database) as reference:
         calls = {"ours": _requests(service, requests), "bare": _requests(reference, requests)}
-        samples = in_turns(calls, stage.rounds)
+        samples = stage.in_turns(calls)
         for contender in (service, reference):
-            contender.check(records.payments(0, requests * (stage.rounds + 1)))
+            contender.check(records.payments(0, requests * stage.turns))
     aim = {"most": 2} if database.name == "PostgreSQL" else {}
     report.goal(
         3, f"{database.name}: one record, p50, ours ÷ a bare view", samples["ours"] / samples["bare"], **aim
@@ -57,16 +60,17 @@ def _requests(contender: Contender, requests: int) -> Callable[[int], Cost]:
     client, numbers = contender.client(), Numbers()
 
     def send(_: int) -> Cost:
-        walls = []
-        whole = cost(
-            lambda: walls.extend(
-                cost(lambda: client.post(contender.path, numbers.take())).wall for _ in range(requests)
-            ),
-            contender.processes,
-        )
+        walls: list[float] = []
+        bodies = [numbers.take() for _ in range(requests)]
+        whole = cost(lambda: walls.extend(_times(client, contender.path, bodies)), contender.processes)
         return Cost(quantile(walls, 0.5), whole.cpu / requests)
 
     return send
+
+
+def _times(client: Client, path: str, bodies: Iterable[bytes]) -> Iterator[float]:
+    for body in bodies:
+        yield cost(partial(client.post, path, body)).wall
 
 
 def many_at_once(stage: Stage, report: Report) -> None:
@@ -80,11 +84,13 @@ def many_at_once(stage: Stage, report: Report) -> None:
                 contender = stack.enter_context(entrance(stage.database(), workers=workers))
                 crowd = Crowd(contender, requests)
                 crowds[name, workers], calls[name, workers] = crowd, crowd.send
-        samples = in_turns(calls, stage.rounds)
+        samples = stage.in_turns(calls)
         for crowd in crowds.values():
             crowd.contender.check(records.payments(0, crowd.numbers.next))
     crowd = crowds["ours", 2]
-    p50, p99 = (Sample(tuple(quantile(walls, q) for walls in crowd.walls[1:])) for q in (0.5, 0.99))
+    p50, p99 = (
+        Sample(tuple(quantile(walls, q) for walls in crowd.walls[stage.warm_up :])) for q in (0.5, 0.99)
+    )
     what = f"{SENDERS} senders over {records.TENANTS} tenants, 2 workers"
     report.goal(3, f"{what}: p99 ÷ p50", p99 / p50, most=5)
     report.seconds(f"{what}: p50", p50)
@@ -108,14 +114,16 @@ class Crowd:
     def send(self, _: int) -> Cost:
         """The time of one request of the throughput's."""
         walls: list[float] = []
+        bodies = [[self.numbers.take() for _ in range(self.requests)] for _ in self.clients]
 
-        def sender(client) -> None:
-            for _ in range(self.requests):
-                walls.append(cost(lambda: client.post(self.contender.path, self.numbers.take())).wall)
+        def sender(client: Client, mine: list[bytes]) -> None:
+            # Which worker takes a connection is chance; so each round draws anew.
+            client.close()
+            walls.extend(_times(client, self.contender.path, mine))
 
         def everybody() -> None:
             with ThreadPoolExecutor(SENDERS) as pool:
-                list(pool.map(sender, self.clients))
+                list(pool.map(sender, self.clients, bodies))
 
         whole = cost(everybody, self.contender.processes)
         self.walls.append(walls)
@@ -130,10 +138,10 @@ def beside_batches(stage: Stage, report: Report) -> None:
         with ours(stage.database(), workers=workers) as service:
             webhooks = Webhooks(service, requests)
             batches = Batches(service, batch)
-            calls = {"alone": webhooks.alone, "beside": lambda n: webhooks.beside(batches)}  # noqa: B023
-            samples = in_turns(calls, stage.rounds)
+            calls = {"alone": webhooks.alone, "beside": partial(webhooks.beside, batches)}
+            samples = stage.in_turns(calls)
             took = Sample(tuple(batches.walls))
-        worst = Sample(tuple(quantile(walls, 0.99) for walls in webhooks.walls_beside[1:]))
+        worst = Sample(tuple(quantile(walls, 0.99) for walls in webhooks.walls_beside[stage.warm_up :]))
         what = f"webhook beside another tenant's batches of {batch:,}, {workers} workers"
         report.goal(3, f"{what}: p50 ÷ p50 alone", samples["beside"] / samples["alone"])
         share = worst * (1 / took.median)
@@ -154,7 +162,7 @@ class Batches:
     def send_until(self, stop: threading.Event) -> None:
         while not stop.is_set():
             body = self.numbers.take(self.size)
-            self.walls.append(cost(lambda: self.client.post(PAYMENTS, body)).wall)  # noqa: B023
+            self.walls.append(cost(partial(self.client.post, PAYMENTS, body)).wall)
 
 
 class Webhooks:
@@ -167,7 +175,7 @@ class Webhooks:
     def alone(self, _: int) -> Cost:
         return Cost(quantile(self._send(), 0.5))
 
-    def beside(self, batches: Batches) -> Cost:
+    def beside(self, batches: Batches, _: int) -> Cost:
         stop = threading.Event()
         with ThreadPoolExecutor(1) as pool:
             sending = pool.submit(batches.send_until, stop)
@@ -181,6 +189,10 @@ class Webhooks:
         return Cost(quantile(walls, 0.5))
 
     def _send(self) -> list[float]:
-        return [
-            cost(lambda: self.client.post(PAYMENTS, self.numbers.take())).wall for _ in range(self.requests)
-        ]
+        """Each on a connection of its own: a kept one would wait for the worker that has the batches."""
+        walls = []
+        for _ in range(self.requests):
+            body = self.numbers.take()
+            walls.append(cost(partial(self.client.post, PAYMENTS, body)).wall)
+            self.client.close()
+        return walls

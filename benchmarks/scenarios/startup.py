@@ -1,28 +1,24 @@
 """Goal 7: from the start of the server program to its first answer."""
 
-import os
 from collections.abc import Callable
 
 from benchmarks import records
-from benchmarks.contenders import OTHERS, SERVERS, Contender
-from benchmarks.measure import Cost, cost, in_turns
+from benchmarks.contenders import SERVERS, Contender
+from benchmarks.measure import Cost, cost
 from benchmarks.processes import cpu_seconds, tree
 from benchmarks.report import Report
 from benchmarks.servers import Client, Server
 from benchmarks.stage import Stage
 
-NAMES = ["ours", "naive Django", "the seed's architecture"]
-
 
 def run(stage: Stage, report: Report) -> None:
     for database in stage.databases():
         calls = {}
-        for name in NAMES:
-            if name != "the seed's architecture" or os.path.exists(OTHERS):
-                # Only for its database and its command: the servers that are timed are others.
-                with SERVERS[name](database) as contender:
-                    calls[name] = _start(contender)
-        samples = in_turns(calls, stage.rounds)
+        for name in (name for name in SERVERS if name != "the limit"):
+            # Only for its database and its command: the servers that are timed are others.
+            with SERVERS[name](database) as contender:
+                calls[name] = _start(contender)
+        samples = stage.in_turns(calls)
         aim = {"most": 1.5} if database.name == "PostgreSQL" else {}
         report.goal(7, f"{database.name}: seconds to the first stored payment", samples["ours"], **aim)
         for name in calls:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import records
-from benchmarks.contenders import OTHERS, PAYMENTS, Contender, ours
+from benchmarks.contenders import OTHERS, ours
 from benchmarks.databases import Database, query
-from benchmarks.measure import Cost, Sample, cost, in_turns
+from benchmarks.measure import Cost, Sample
 from benchmarks.processes import cpu_seconds
 from benchmarks.processes import run as run_program
 from benchmarks.report import Report
@@ -56,7 +56,8 @@ def run(stage: Stage, report: Report) -> None:
     if not os.path.exists(OTHERS):
         report.note("dlt and Singer are not installed (make bench does it): left out")
         return
-    for count in {stage.size(short=50, default=1_000), stage.size(short=50, default=20_000, full=100_000)}:
+    sizes = {"short": [50], "default": [1_000, 20_000], "full": [1_000, 100_000]}
+    for count in sizes[stage.length]:
         samples = measure(stage, count)
         for name, sample in samples.items():
             report.seconds(f"{name}, {count:,} NEW in one run, per record", sample * (1 / count))
@@ -67,29 +68,18 @@ def run(stage: Stage, report: Report) -> None:
 
 def measure(stage: Stage, count: int) -> dict[str, Sample]:
     database = stage.database()
-    batch = min(count, 1_000)
     with tempfile.TemporaryDirectory(prefix="btec-bench-") as folder, ours(database) as contender:
         programs = {"dlt": DLT(database, Path(folder)), "Singer": Singer(database, Path(folder))}
-        calls: dict[str, Callable[[int], Cost]] = {"ours": _over_http(contender, count, batch)}
+        calls: dict[str, Callable[[int], Cost]] = {"ours": contender.takes(count)}
         calls |= {name: lambda n, p=program: p.load(n * count, count) for name, program in programs.items()}
-        samples = in_turns(calls, stage.rounds)
-        sent = records.payments(0, count * (stage.rounds + 1))
+        samples = stage.in_turns(calls)
+        sent = records.payments(0, count * stage.turns)
         contender.check(sent)
         for name, program in programs.items():
             found = {records.stored(*row) for row in query(program.url, ROWS[name])}
             if found != records.expected(sent):
                 raise SystemExit(f"{name} has other rows than it was given: its times would mean nothing.")
     return samples
-
-
-def _over_http(contender: Contender, count: int, batch: int) -> Callable[[int], Cost]:
-    client = contender.client()
-
-    def send(number: int) -> Cost:
-        bodies = list(records.bodies(number * count, count, batch=batch))
-        return cost(lambda: [client.post(PAYMENTS, body) for body in bodies], contender.processes)
-
-    return send
 
 
 class Program:

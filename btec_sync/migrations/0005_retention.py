@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("btec_sync", "0001_initial"),
+        ("btec_sync", "0004_groups"),
     ]
 
     operations = [

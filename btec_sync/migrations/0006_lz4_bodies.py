@@ -25,6 +25,6 @@ def pack_with(method: str):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("btec_sync", "0001_initial")]
+    dependencies = [("btec_sync", "0005_retention")]
 
     operations = [migrations.RunPython(pack_with("lz4"), pack_with("default"))]

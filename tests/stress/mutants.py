@@ -317,7 +317,7 @@ MUTANTS = [
     ),
     Mutant(
         "who may look may replay",
-        "btec_sync/admin.py",
+        "btec_sync/admin_replay.py",
         'permissions=["replay"]',
         'permissions=["view"]',
         "tests/test_admin_tenants.py::TestReplay",

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
 from tqdm import tqdm
 
-from btec_sync.exports import Export, WrongFile, opened
+from btec_sync.bulk_read import Export, WrongFile, opened
 from btec_sync.imports import Imported, import_records
 from btec_sync.logs import quiet
 from btec_sync.models import State, Tenant
