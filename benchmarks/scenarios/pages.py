@@ -23,8 +23,11 @@ def run(stage: Stage, report: Report) -> None:
     report.goal(
         6, f"pages whose number of queries grows from 1,000 results to {words}", Sample((len(grown),)), most=0
     )
-    slow = [key for key, (_, sample) in after.items() if sample.median * 1_000 > MOST_MS]
-    report.goal(6, f"pages of {len(after)} above {MOST_MS} ms with {words}", Sample((len(slow),)), most=0)
+    samples = [sample for _, sample in after.values()]
+    slow = sum(sample.median * 1_000 > MOST_MS for sample in samples)
+    dear = sum((sample.cpu_median or 0) * 1_000 > MOST_MS for sample in samples)
+    found = Sample((slow,), (dear,))
+    report.goal(6, f"pages of {len(after)} above {MOST_MS} ms with {words}", found, most=0)
     for who, address in grown:
         report.note(
             f"more queries: {address} of {who}: {before[who, address][0]}, then {after[who, address][0]}"
