@@ -220,7 +220,7 @@ class RecordResultAdmin(ExportAdmin, ReadOnlyAdmin):
     def record(self, result: RecordResult) -> str:
         return pages.record_link(result, pages.record_urls([result]))
 
-    @admin.display(description="delivery", ordering="delivery")
+    @admin.display(description="delivery", ordering="delivery_id")
     def delivery_page(self, result: RecordResult) -> str:
         return pages.delivery_link(result.delivery)
 
@@ -345,7 +345,7 @@ class IdempotencyKeyAdmin(ReadOnlyAdmin):
     large = [f"delivery__{name}" for name in pages.LARGE]
     fields = ["key", "module", "tenant", "delivery", "digest", "created_at"]
 
-    @admin.display(description="delivery", ordering="delivery")
+    @admin.display(description="delivery", ordering="delivery_id")
     def delivery_page(self, key: IdempotencyKey) -> str:
         return pages.delivery_link(key.delivery)
 

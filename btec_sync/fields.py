@@ -42,7 +42,7 @@ MISS = object()
 
 
 # What a subclass overrides to have rules of its own.
-SLOW_WAY = {"parse", "is_empty", "json_types", "empty_value"} | {
+SLOW_WAY = {"parse", "is_empty", "json_types", "empty_value", "PATTERN"} | {
     name for name in vars(serializers.Field) if name.startswith(("run_", "validate_", "to_internal_"))
 }
 

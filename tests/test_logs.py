@@ -202,7 +202,8 @@ def test_a_replay_in_the_admin_has_a_line_for_each_delivery_and_one_of_its_own(t
     chosen = [delivery.pk for delivery in deliveries]
 
     admin.superuser().post(
-        admin.url(Delivery), {"action": "replay_selected", "_selected_action": chosen, "index": 0}
+        admin.url(Delivery),
+        {"action": "replay_selected", "_selected_action": chosen, "index": 0, "post": "yes"},
     )
 
     first, second, request = log_lines()

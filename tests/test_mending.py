@@ -44,7 +44,7 @@ def listed(client, **query) -> list[str]:
 def refused_by_the_database(monkeypatch):
     """The database takes no student any more, as if each was refused for what it is."""
     monkeypatch.setattr(
-        services.SyncService, "_upsert", lambda self, rows, *_: {row.zoho_id: "refused" for row in rows}
+        services.SyncService, "_write_halves", lambda self, rows, *_: {row.zoho_id: "refused" for row in rows}
     )
 
 
