@@ -247,7 +247,7 @@ class RecordToMendAdmin(ReplayAdmin, RecordResultAdmin):
     """What needs somebody: the last that was heard of these records is INVALID or an ERROR."""
 
     list_display = ["since", "record_id", "shown_kind", "what_is_wrong", "waits_for"]
-    list_display += ["delivery_page"]
+    list_display += ["delivery_page", "tenant"]
     list_display_links = ["record_id"]
     list_filter = [TenantFilter, KindFilter, ModuleFilter, MissingParentFilter, CodeFilter, FieldFilter]
     list_filter += [AgeFilter]
@@ -262,10 +262,6 @@ class RecordToMendAdmin(ReplayAdmin, RecordResultAdmin):
 
     def changelist_view(self, request, extra_context=None):
         return super().changelist_view(request, {"title": "Records to mend", **(extra_context or {})})
-
-    def get_list_display(self, request):
-        several = len(visible_tenants(request)[:2]) > 1
-        return [*self.list_display, *(["tenant"] if several else [])]
 
     def get_queryset(self, request):
         return mending.with_parent(mending.to_mend(super().get_queryset(request)))

@@ -64,6 +64,14 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         """The field of a page that names the tenant: without a link for those who may not follow it."""
         return "tenant" if request.user.has_perm("btec_sync.view_tenant") else "tenant_name"
 
+    def get_list_display(self, request):
+        """The columns; whose a row is only for those who see several tenants."""
+        several = len(visible_tenants(request)[:2]) > 1
+        return [name for name in self.columns() if several or name != "tenant"]
+
+    def columns(self) -> list[str]:
+        return list(self.list_display)
+
     @admin.display(description="tenant")
     def tenant_name(self, row) -> str:
         return str(row.tenant)
@@ -125,7 +133,7 @@ class MirrorAdmin(ExportAdmin, ReadOnlyAdmin):
 
     date_hierarchy = "updated_at"
 
-    def get_list_display(self, request):
+    def columns(self):
         return [*self.list_display, "tenant", "updated_at"]
 
     def get_list_filter(self, request):

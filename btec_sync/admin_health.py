@@ -187,7 +187,7 @@ def _parked(scope: HealthScope) -> list[dict[str, Any]]:
         {
             "tenant": scope.slugs[one.tenant],
             "module": one.module,
-            "waits_for": f"{one.parents:,} {one.waits_for}",
+            "waits_for": _number_of(one.waits_for, one.parents),
             "records": pages.figure(
                 one.records,
                 scope.results(
@@ -201,6 +201,11 @@ def _parked(scope: HealthScope) -> list[dict[str, Any]]:
         }
         for one in scope.parked
     ]
+
+
+def _number_of(module: str, count: int) -> str:
+    names = services()[module].model._meta
+    return f"{count:,} {names.verbose_name if count == 1 else names.verbose_name_plural}"
 
 
 def _errors(scope: HealthScope) -> list[dict[str, Any]]:

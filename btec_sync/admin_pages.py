@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -130,8 +130,11 @@ def ago(moment: datetime | None) -> SafeString | str:
     """How long ago, with the time itself beside it for whoever points at it."""
     if moment is None:
         return NONE
-    elapsed = timesince(moment, depth=1)
-    return format_html('<span class="btec-moment" title="{}">{} ago</span>', _to_the_second(moment), elapsed)
+    elapsed = "just now" if timezone.now() - moment < A_MINUTE else f"{timesince(moment, depth=1)} ago"
+    return format_html('<span class="btec-moment" title="{}">{}</span>', _to_the_second(moment), elapsed)
+
+
+A_MINUTE = timedelta(minutes=1)
 
 
 def day(moment: datetime | None) -> str:

@@ -6,7 +6,8 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -35,6 +36,12 @@ def home(request: HttpRequest) -> HttpResponse:
     """What this is and whether it is well, for everybody: so nothing about tenants or their traffic."""
     found = condition()
     return render(request, "btec_sync/home.html", {"condition": found, "is_well": _is_well(found)})
+
+
+@require_safe
+def favicon(request: HttpRequest) -> HttpResponse:
+    """What browsers ask for wherever a page names no icon, as the admin's and a bare JSON do not."""
+    return redirect(static("btec_sync/icon.svg"))
 
 
 def condition() -> dict[str, str]:

@@ -30,6 +30,7 @@ urlpatterns = [
     re_path("^v1/docs/?$", docs, name="docs"),
     path("admin/sync-health/", admin.site.admin_view(sync_health), name=PAGE),
     path("admin/", admin.site.urls),
+    path("favicon.ico", health.favicon),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),

@@ -90,7 +90,7 @@ def test_the_front_page_begins_with_everything_is_in(client, sender):
 
     said = front(client)
 
-    assert "Everything that was delivered is in. Last delivery: 0 minutes ago (students)" in said
+    assert "Everything that was delivered is in. Last delivery: just now (students)" in said
     assert said.index("Sync health") < said.index("Authentication and Authorization")
     assert PAGE in links(client.get("/admin/"))
 
