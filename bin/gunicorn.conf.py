@@ -3,11 +3,14 @@
 import os
 import signal
 
+from config.processes import child_exit, on_exit, on_starting
+
+__all__ = ["child_exit", "on_exit", "on_starting"]
+
 bind = f"127.0.0.1:{os.environ['PORT']}"
 worker_class = "gthread"
 workers = 1
 threads = 8
-accesslog = "-"
 graceful_timeout = 10
 # It would stand in the user's home, one for all the gunicorns there.
 control_socket_disable = True

@@ -6,25 +6,42 @@ from collections import Counter
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.db.models import Count, F, Q, QuerySet, Sum, Value
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseGone
 from django.urls import path
 from django.utils import timezone
 
 from . import admin_pages as pages
+from . import exports, mending
 from .admin_bases import ReadOnlyAdmin, is_searchable
-from .admin_filters import ModuleFilter, ParentFilter, ParkedFilter, TenantFilter, visible_tenants
-from .models import ApiKey, Delivery, IdempotencyKey, RecordResult, State, Tenant
-from .problems import Unavailable
-from .replay import in_order, replay
+from .admin_export import ExportAdmin
+from .admin_filters import (
+    AgeFilter,
+    CodeFilter,
+    CurrentFilter,
+    ErrorFilter,
+    FieldFilter,
+    KindFilter,
+    MissingParentFilter,
+    ModuleFilter,
+    ParentFilter,
+    ParkedFilter,
+    ReceivedBeforeFilter,
+    ReceivedSinceFilter,
+    StateOfRecordsFilter,
+    TenantFilter,
+    WaitsForFilter,
+    visible_tenants,
+)
+from .admin_replay import ReplayAdmin, counted, listed
+from .models import ApiKey, Delivery, IdempotencyKey, RecordResult, RecordToMend, State, Tenant, Tombstone
 from .services import services
 
 admin.site.site_title = admin.site.site_header = "BTEC sync"
 admin.site.index_title = "Records and deliveries"
+admin.site.index_template = "btec_sync/index.html"  # begins with the sync's health
 admin.site.site_url = None  # there is nothing else to look at
 
-# A browser waits for all of them; more are the command's.
-REPLAYED_AT_ONCE = 100
 # The newest deliveries of one record that a search finds.
 MOST_FOUND = 1_000
 # As much of a delivery's id as a list shows, or more of it.
@@ -32,20 +49,28 @@ UID_BEGINS = re.compile("[0-9a-f]{8,32}")
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnlyAdmin):
+class DeliveryAdmin(ExportAdmin, ReplayAdmin):
     """Requests as they came in. UNCHANGED records are counted, and have no result of their own."""
 
     list_display = ["received", "short_id", "module", "state", "counts", "attempts", "tenant"]
     list_display_links = ["received", "short_id"]
     list_filter = [TenantFilter, "state", ModuleFilter]
+    list_filter += [StateOfRecordsFilter, ReceivedSinceFilter, ReceivedBeforeFilter]
     date_hierarchy = "received_at"
     search_fields = ["uid"]
     search_help_text = "A delivery id, or the Zoho id of a record that came in it and was not UNCHANGED."
-    actions = ["replay_selected"]
     large = [f"{of}{name}" for of in ("", "duplicate_of__", "repeats__") for name in pages.LARGE]
 
     def get_fieldsets(self, request, obj=None):
-        came_in = ["uid", "tenant", "module", "received", "shown_headers", "duplicate_of", "repeats"]
+        came_in = [
+            "uid",
+            self.tenant_shown(request),
+            "module",
+            "received",
+            "shown_headers",
+            "duplicate_of",
+            "repeats",
+        ]
         became = ["state", "attempts", "processed", "counts", "results"]
         answer = ["answer_status", "answer_is_final", "shown_answer"]
         return [
@@ -103,7 +128,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="answer")
     def shown_answer(self, delivery: Delivery) -> str:
-        return pages.text_of(bytes(delivery.answer))
+        return pages.answer(delivery)
 
     @admin.display(description="traceback")
     def shown_traceback(self, delivery: Delivery) -> str:
@@ -124,47 +149,68 @@ class DeliveryAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         if delivery is None:
             raise Http404
+        if delivery.body_removed_at:
+            return HttpResponseGone(
+                f"The body was {pages.removed(delivery).lower()}", content_type="text/plain"
+            )
         response = HttpResponse(bytes(delivery.body), content_type="application/octet-stream")
         response["Content-Disposition"] = f'attachment; filename="{delivery.uid}.body"'
         return response
 
-    def has_replay_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("btec_sync.replay_delivery")
+    def export_columns(self):
+        times = ["received_at", "processed_at", "attempts"]
+        counts = [state.lower() for state in State]
+        rest = ["answer_status", "duplicate_of", "repeats"]
+        return exports.field_columns(Delivery, ["uid", "tenant", "module", "state", *times, *counts, *rest])
 
-    @admin.action(description="Replay selected deliveries", permissions=["replay"])
-    def replay_selected(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
-        numbers = in_order(queryset)
-        if len(numbers) > REPLAYED_AT_ONCE:
-            refusal = f"At most {REPLAYED_AT_ONCE} deliveries are replayed here; manage.py replay takes more."
-            self.message_user(request, refusal, messages.ERROR)
-            return
-        states: Counter[str] = Counter()
-        try:
-            for delivery in replay(numbers):
-                states[delivery.state] += 1
-                self.log_change(request, delivery, f"Replayed: {delivery.state}.")
-        except Unavailable as problem:
-            self.message_user(request, f"Stopped. {problem.text}", messages.ERROR)
-        if states:
-            found = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-            done = set(states) == {Delivery.State.DONE}
-            self.message_user(request, f"Replayed: {found}.", messages.SUCCESS if done else messages.WARNING)
+    def deliveries_of(self, selected):
+        return selected
+
+    def what_is_selected(self, selected):
+        states = Counter(dict(selected.order_by().values_list("state").annotate(Count("pk"))))
+        records = selected.aggregate(n=Sum(sum((F(state.lower()) for state in State), Value(0))))["n"] or 0
+        return [
+            f"{counted(states.total(), 'delivery', 'deliveries')}: {listed(states)}",
+            f"{counted(records, 'record')} in them",
+        ]
+
+    def report(self, before, deliveries):
+        states = Counter(delivery.state for delivery in deliveries)
+        return f"Replayed: {listed(states)}.", set(states) == {Delivery.State.DONE}
 
 
 @admin.register(RecordResult)
-class RecordResultAdmin(ReadOnlyAdmin):
+class RecordResultAdmin(ExportAdmin, ReadOnlyAdmin):
     """What became of each record. Here stands what is parked, and so has no page of its own yet."""
 
     list_display = ["created", "module", "zoho_id", "state", "what_became", "parked"]
     list_display += ["delivery_page", "tenant"]
     list_filter = [TenantFilter, "state", ParkedFilter, ModuleFilter, ("delivery", ParentFilter)]
+    list_filter += [CurrentFilter, WaitsForFilter, ErrorFilter, ReceivedSinceFilter, ReceivedBeforeFilter]
     date_hierarchy = "created_at"
     search_fields = ["zoho_id__exact", "waits_for_id__exact"]
     search_help_text = "The Zoho id of a record, or of the parent that it waits for."
     large = [f"delivery__{name}" for name in pages.LARGE]
-    came_in = ["record", "module", "tenant", "delivery", "attempt", "position", "created"]
-    became = ["state", "message", "errors_found", "changes", "parked", "current"]
-    fieldsets = [(None, {"fields": came_in}), ("What became of it", {"fields": became})]
+
+    def get_fieldsets(self, request, obj=None):
+        came_in = ["record", "module", self.tenant_shown(request), "delivery", "attempt", "position"]
+        became = ["state", "message", "errors_found", "changes", "parked", "current"]
+        return [
+            (None, {"fields": [*came_in, "created"]}),
+            ("What became of it", {"fields": became}),
+        ]
+
+    def export_columns(self):
+        came_in = ["created_at", "tenant", "module", "zoho_id", "state", "message"]
+        rest = ["waits_for_module", "waits_for_id", "current", "delivery", "attempt", "position"]
+        return (
+            exports.field_columns(RecordResult, came_in)
+            | {
+                "errors": lambda result: "\n".join(pages.errors(result.errors)),
+                "changes": lambda result: "\n".join(pages.changes(result.changed_fields, limit=None)),
+            }
+            | exports.field_columns(RecordResult, rest)
+        )
 
     @admin.display(description="when", ordering="created_at")
     def created(self, result: RecordResult) -> str:
@@ -174,7 +220,7 @@ class RecordResultAdmin(ReadOnlyAdmin):
     def record(self, result: RecordResult) -> str:
         return pages.record_link(result, pages.record_urls([result]))
 
-    @admin.display(description="delivery", ordering="delivery")
+    @admin.display(description="delivery", ordering="delivery_id")
     def delivery_page(self, result: RecordResult) -> str:
         return pages.delivery_link(result.delivery)
 
@@ -196,6 +242,98 @@ class RecordResultAdmin(ReadOnlyAdmin):
         return f"{result.waits_for_module} {result.waits_for_id}" if waits else pages.NONE
 
 
+@admin.register(RecordToMend)
+class RecordToMendAdmin(ReplayAdmin, RecordResultAdmin):
+    """What needs somebody: the last that was heard of these records is INVALID or an ERROR."""
+
+    list_display = ["since", "record_id", "shown_kind", "what_is_wrong", "waits_for"]
+    list_display += ["delivery_page", "tenant"]
+    list_display_links = ["record_id"]
+    list_filter = [TenantFilter, KindFilter, ModuleFilter, MissingParentFilter, CodeFilter, FieldFilter]
+    list_filter += [AgeFilter]
+    # The filters count what they offer; Django's counts would ask for each value anew.
+    show_facets = admin.ShowFacets.NEVER
+    date_hierarchy = None
+    ordering = ["-delivery_id", "position"]
+    search_fields = ["zoho_id", "waits_for_id", "message"]
+    search_help_text = (
+        "A part of a Zoho id, of the record or of the parent that it waits for, or of a message."
+    )
+
+    def changelist_view(self, request, extra_context=None):
+        return super().changelist_view(request, {"title": "Records to mend", **(extra_context or {})})
+
+    def get_queryset(self, request):
+        return mending.with_parent(mending.to_mend(super().get_queryset(request)))
+
+    def get_object(self, request, object_id, from_field=None):
+        """Its page stays where it is when the record is no work any more."""
+        return self.admin_site.get_model_admin(RecordResult).get_object(request, object_id, from_field)
+
+    @admin.display(description="since", ordering="delivery__received_at")
+    def since(self, result: RecordResult) -> str:
+        return pages.exact_time(result.delivery.received_at)
+
+    @admin.display(description="record", ordering="zoho_id")
+    def record_id(self, result: RecordResult) -> str:
+        return f"{result.module} {result.zoho_id or pages.NO_ID}"
+
+    @admin.display(description="state")
+    def shown_kind(self, result: RecordResult) -> str:
+        return mending.kind(result)
+
+    @admin.display(description="what is wrong")
+    def what_is_wrong(self, result: RecordResult) -> str:
+        return pages.lines(self._wrong(result), most=3)
+
+    @staticmethod
+    def _wrong(result: RecordResult) -> list[str]:
+        return [error["message"] for error in result.errors] or [result.message]
+
+    @admin.display(description="waits for", ordering="waits_for_id")
+    def waits_for(self, result: RecordResult) -> str:
+        return pages.waits_for(result)
+
+    def export_columns(self):
+        return (
+            {exports.timed("since"): lambda result: result.delivery.received_at}
+            | exports.field_columns(RecordResult, ["tenant", "module", "zoho_id"])
+            | {
+                "state": mending.kind,
+                "what is wrong": lambda result: "\n".join(self._wrong(result)),
+            }
+            | exports.field_columns(
+                RecordResult, ["waits_for_module", "waits_for_id", "delivery", "position"]
+            )
+        )
+
+    def deliveries_of(self, selected):
+        return Delivery.objects.filter(pk__in=selected.order_by().values("delivery"))
+
+    def what_is_selected(self, selected):
+        kinds = Counter(selected.order_by().values_list(mending.KIND, flat=True))
+        deliveries = self.deliveries_of(selected).count()
+        return [
+            f"{counted(kinds.total(), 'record')}: {listed(kinds)}",
+            f"of {counted(deliveries, 'delivery', 'deliveries')}",
+        ]
+
+    def before(self, selected):
+        return {(row.delivery_id, row.position): mending.kind(row) for row in selected}
+
+    def report(self, before, deliveries):
+        after = mending.states_after(before, [delivery.pk for delivery in deliveries])
+        words = Counter(_outcome(before[place], state) for place, state in after.items())
+        well = not any(state in mending.KINDS for state in after.values())
+        return f"{counted(len(after), 'record')} replayed: {listed(words)}.", well
+
+
+def _outcome(before: str, after: str) -> str:
+    if after not in mending.KINDS:
+        return after
+    return f"still {after}" if after == before else f"now {after}"
+
+
 @admin.register(IdempotencyKey)
 class IdempotencyKeyAdmin(ReadOnlyAdmin):
     """The keys that senders gave, and the delivery that each stands for."""
@@ -207,9 +345,20 @@ class IdempotencyKeyAdmin(ReadOnlyAdmin):
     large = [f"delivery__{name}" for name in pages.LARGE]
     fields = ["key", "module", "tenant", "delivery", "digest", "created_at"]
 
-    @admin.display(description="delivery", ordering="delivery")
+    @admin.display(description="delivery", ordering="delivery_id")
     def delivery_page(self, key: IdempotencyKey) -> str:
         return pages.delivery_link(key.delivery)
+
+
+@admin.register(Tombstone)
+class TombstoneAdmin(ReadOnlyAdmin):
+    """What was erased at a person's request and is refused since. manage.py erase_student makes them."""
+
+    list_display = ["zoho_id", "module", "person", "tenant", "created_at"]
+    list_filter = [TenantFilter, ModuleFilter]
+    date_hierarchy = "created_at"
+    search_fields = ["zoho_id__exact", "person__exact"]
+    fields = ["zoho_id", "module", "person", "tenant", "created_at"]
 
 
 @admin.register(Tenant)

@@ -17,7 +17,10 @@ from django.shortcuts import redirect
 from django.utils.html import format_html, format_html_join
 
 from . import admin_pages as pages
+from . import exports
+from .admin_export import ExportAdmin
 from .admin_filters import ParentFilter, TenantFilter, ValuesFilter, visible_tenants
+from .admin_gathered import Gathered, gathered_field
 from .models import Delivery, SyncedRecord
 from .order import delivery_of
 from .services import services
@@ -56,6 +59,22 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request, obj=None):
         return False
+
+    def tenant_shown(self, request: HttpRequest) -> str:
+        """The field of a page that names the tenant: without a link for those who may not follow it."""
+        return "tenant" if request.user.has_perm("btec_sync.view_tenant") else "tenant_name"
+
+    def get_list_display(self, request):
+        """The columns; whose a row is only for those who see several tenants."""
+        several = len(visible_tenants(request)[:2]) > 1
+        return [name for name in self.columns() if several or name != "tenant"]
+
+    def columns(self) -> list[str]:
+        return list(self.list_display)
+
+    @admin.display(description="tenant")
+    def tenant_name(self, row) -> str:
+        return str(row.tenant)
 
     def get_queryset(self, request):
         # All that rows show of other tables comes with them, so that no row costs a query.
@@ -102,16 +121,19 @@ def is_searchable(term: str) -> bool:
     return len(term) <= LONGEST_SEARCH and "\0" not in term
 
 
-class MirrorAdmin(ReadOnlyAdmin):
+class MirrorAdmin(ExportAdmin, ReadOnlyAdmin):
     """One module's records, each with its parents, its children and its history."""
 
     # Subclass declares list_display, search_fields, list_filter (columns of text)
+
+    #: What of these records stands on the page of a parent, or of a parent's parent.
+    gathered: Sequence[Gathered] = []
 
     # The machinery
 
     date_hierarchy = "updated_at"
 
-    def get_list_display(self, request):
+    def columns(self):
         return [*self.list_display, "tenant", "updated_at"]
 
     def get_list_filter(self, request):
@@ -121,16 +143,40 @@ class MirrorAdmin(ReadOnlyAdmin):
             TenantFilter,
             *((name, ValuesFilter) for name in self.list_filter),
             *((name, ParentFilter) for name in parents),
+            *((shown.parent, ParentFilter) for shown in self.gathered if shown.parent not in parents),
         ]
 
-    def get_fieldsets(self, request, obj=None):
+    def export_columns(self):
+        """Every value, and what the list shows besides."""
+        more = [name for name in self.list_display if hasattr(type(self), name)]
+        marks = ["modified_time", "version", "created_at", "updated_at"]
+        return (
+            exports.field_columns(self.model, ["zoho_id", "tenant", *self._values()])
+            | {name.replace("_", " "): getattr(self, name) for name in more}
+            | exports.field_columns(self.model, marks)
+        )
+
+    def _values(self) -> list[str]:
         names = [field.name for field in self.opts.concrete_fields]
-        values = [name for name in names if name not in self.model.NOT_IN_FINGERPRINT]
+        return [name for name in names if name not in self.model.NOT_IN_FINGERPRINT]
+
+    def get_fieldsets(self, request, obj=None):
         marks = ["stored_from", "last_seen_in", "modified_time", "version", "created_at", "updated_at"]
         return [
-            (None, {"fields": ["zoho_id", "tenant", *values, "children"]}),
+            (None, {"fields": ["zoho_id", self.tenant_shown(request), *self._values(), "children"]}),
+            *self._gathered_here(request),
             ("Where it comes from", {"fields": marks}),
-            ("History", {"fields": ["history"]}),
+            ("Timeline", {"fields": ["timeline"]}),
+        ]
+
+    def _gathered_here(self, request: HttpRequest) -> list[tuple[str, dict[str, list]]]:
+        """What the modules gather on this page: those that the user may look at, parents' modules first."""
+        admins = map(self.admin_site.get_model_admin, (service.model for service in services().values()))
+        return [
+            (str(child.opts.verbose_name_plural).capitalize(), {"fields": [gathered_field(child, shown)]})
+            for child in admins
+            for shown in child.gathered
+            if shown.parent_model(child.model) is self.model and child.has_view_permission(request)
         ]
 
     @admin.display(description="values last sent by")
@@ -143,10 +189,11 @@ class MirrorAdmin(ReadOnlyAdmin):
 
     @staticmethod
     def _delivery_at(record: SyncedRecord, place: int) -> str:
-        found = Delivery.objects.filter(tenant=record.tenant_id, pk=delivery_of(place))
+        number = delivery_of(place)
+        found = Delivery.objects.filter(tenant=record.tenant_id, pk=number)
         delivery = found.only("uid", "received_at").first()
         if delivery is None:
-            return pages.NONE
+            return f"delivery {number}, which is not kept any more"
         received = pages.exact_time(delivery.received_at)
         return format_html("{}, received {}", pages.delivery_link(delivery), received)
 
@@ -159,9 +206,9 @@ class MirrorAdmin(ReadOnlyAdmin):
         ]
         return format_html_join(", ", "{}", ((found,) for found in links)) or pages.NONE
 
-    @admin.display(description="results")
-    def history(self, record: SyncedRecord) -> str:
-        return pages.history(record, self._module())
+    @admin.display(description="timeline")
+    def timeline(self, record: SyncedRecord) -> str:
+        return pages.timeline(record, self._module())
 
     def history_view(self, request, object_id, extra_context=None):
         """Nobody changes a record here, so the history of one is its results."""

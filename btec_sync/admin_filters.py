@@ -1,12 +1,18 @@
 """The filters beside the admin's lists. None of them names a value that stands in another's tenant only."""
 
+from collections import Counter
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.contrib.admin.views.main import IncorrectLookupParameters
+from django.db import connection
+from django.db.models import BooleanField, Count, Func, QuerySet, Value
 from django.http import HttpRequest
+from django.utils import timezone
 
-from .models import Tenant
+from . import faults, mending
+from .models import Delivery, RecordResult, State, Tenant
 from .services import services
 
 EMPTY = "(empty)"
@@ -54,10 +60,12 @@ class ParkedFilter(admin.SimpleListFilter):
     parameter_name = "parked"
 
     def lookups(self, request, model_admin):
-        return [("now", "Parked now")]
+        return [("now", "Parked now"), ("no", "Not parked")]
 
     def queryset(self, request, queryset):
-        return queryset.filter(current=True).exclude(waits_for_id="") if self.value() == "now" else queryset
+        if self.value() == "now":
+            return queryset.filter(current=True).exclude(waits_for_id="")
+        return queryset.exclude(current=True, waits_for_id__gt="") if self.value() == "no" else queryset
 
 
 class ValuesFilter(admin.AllValuesFieldListFilter):
@@ -100,3 +108,221 @@ class ParentFilter(admin.FieldListFilter):
             "query_string": changelist.get_query_string(),
             "display": str(parent or EMPTY),
         }
+
+
+class CurrentFilter(admin.SimpleListFilter):
+    """What the last attempt made of each record, without what an earlier one had."""
+
+    title = "attempt"
+    parameter_name = "current"
+
+    def lookups(self, request, model_admin):
+        return [("1", "Last one only")]
+
+    def queryset(self, request, queryset):
+        return queryset.filter(current=True) if self.value() == "1" else queryset
+
+
+class LinkedFilter(admin.SimpleListFilter):
+    """One that a link sets, as behind a figure; here it is taken off."""
+
+    def lookups(self, request, model_admin):
+        return [(self.value(), self.label(self.value()))] if self.value() else []
+
+    def label(self, value: str) -> str:
+        return value
+
+    def queryset(self, request, queryset):
+        return self.filtered(queryset, self.value()) if self.value() else queryset
+
+
+class ReceivedFilter(LinkedFilter):
+    """By when a delivery, or a result's delivery, was received."""
+
+    lookup: str
+
+    def label(self, value):
+        return f"{timezone.localtime(moment(value)):%Y-%m-%d %H:%M}"
+
+    def filtered(self, queryset, value):
+        path = "received_at" if queryset.model is Delivery else "delivery__received_at"
+        return queryset.filter(**{f"{path}__{self.lookup}": moment(value)})
+
+
+class ReceivedSinceFilter(ReceivedFilter):
+    title = "received since"
+    parameter_name = "since"
+    lookup = "gte"
+
+
+class ReceivedBeforeFilter(ReceivedFilter):
+    title = "received before"
+    parameter_name = "before"
+    lookup = "lt"
+
+
+def moment(value: str) -> datetime:
+    """A time with its offset, out of an address."""
+    found = datetime.fromisoformat(value)
+    if found.tzinfo is None:
+        raise IncorrectLookupParameters(f"{value}: a time without an offset")
+    return found
+
+
+class StateOfRecordsFilter(LinkedFilter):
+    """Deliveries with a record of which this became."""
+
+    title = "with records that are"
+    parameter_name = "records"
+
+    def filtered(self, queryset, value):
+        return queryset.filter(**{f"{State(value).lower()}__gt": 0})
+
+
+class WaitsForFilter(LinkedFilter):
+    """Results by the module of the parent that they wait for."""
+
+    title = "waiting for"
+    parameter_name = "waits_for"
+
+    def filtered(self, queryset, value):
+        return queryset.filter(waits_for_module=value)
+
+
+class ErrorFilter(LinkedFilter):
+    """Results by the field and the code of one of their errors, written `Score:out_of_range`."""
+
+    title = "error"
+    parameter_name = "error"
+
+    def filtered(self, queryset, value):
+        if connection.features.supports_json_field_contains:
+            field, _, code = value.rpartition(":")
+            return queryset.filter(errors__contains=[{"field": field, "code": code}])
+        return queryset.filter(HasError("errors", Value(value)))
+
+
+class HasError(Func):
+    """Whether one of a list of errors is this one. For SQLite, which cannot ask what JSON contains."""
+
+    template = "EXISTS (SELECT 1 FROM json_each(%(expressions)s))"
+    arg_joiner = ") WHERE json_extract(value, '$.field') || ':' || json_extract(value, '$.code') = ("
+    output_field = BooleanField()
+
+
+class OpenFilter(admin.SimpleListFilter):
+    """The base of filters beside Records to mend. What they offer is counted in the user's own tenants."""
+
+    # Subclass declares title, parameter_name; counted(), narrowed()
+
+    #: The most frequent are offered. Any other can be asked for in the address.
+    most_offered = 15
+
+    def counted(self, to_mend: QuerySet[RecordResult]) -> Counter[str]:
+        """How many of the records have each value."""
+        raise NotImplementedError
+
+    def narrowed(self, to_mend: QuerySet[RecordResult], value: str) -> QuerySet[RecordResult]:
+        raise NotImplementedError
+
+    # The machinery
+
+    def lookups(self, request, model_admin):
+        counts = self.counted(model_admin.get_queryset(request))
+        return [(value, f"{value} ({n:,})") for value, n in counts.most_common(self.most_offered)]
+
+    def has_output(self):
+        return bool(self.lookup_choices) or self.value() is not None
+
+    def queryset(self, request, queryset):
+        return queryset if not self.value() else self.narrowed(queryset, self.value())
+
+    def choices(self, changelist):
+        yield from super().choices(changelist)
+        if self.value() and self.value() not in dict(self.lookup_choices):
+            yield {
+                "selected": True,
+                "query_string": changelist.get_query_string(),
+                "display": self.value(),
+            }
+
+
+class KindFilter(admin.SimpleListFilter):
+    """Parked, INVALID that waits for no parent, or ERROR."""
+
+    title = "state"
+    parameter_name = "kind"
+
+    def lookups(self, request, model_admin):
+        return [(kind, kind) for kind in mending.KINDS]
+
+    def queryset(self, request, queryset):
+        return queryset.alias(kind=mending.KIND).filter(kind=self.value()) if self.value() else queryset
+
+
+class MissingParentFilter(OpenFilter):
+    """By the parent that parked records wait for: "students stud_456", or all of a module: "students"."""
+
+    title = "missing parent"
+    parameter_name = "waits_for"
+
+    def counted(self, to_mend):
+        parked = to_mend.exclude(waits_for_id="").order_by().values_list("waits_for_module", "waits_for_id")
+        most = parked.annotate(n=Count("pk")).order_by("-n", "waits_for_module", "waits_for_id")
+        return Counter({f"{module} {zoho_id}": n for module, zoho_id, n in most[: self.most_offered]})
+
+    def narrowed(self, to_mend, value):
+        module, _, zoho_id = value.partition(" ")
+        wanted = (
+            {"waits_for_module": module, "waits_for_id": zoho_id} if zoho_id else {"waits_for_module": module}
+        )
+        return to_mend.exclude(waits_for_id="").filter(**wanted)
+
+
+class CodeFilter(OpenFilter):
+    """By the code of an error, as docs/answers.md lists them."""
+
+    title = "error code"
+    parameter_name = "code"
+
+    def counted(self, to_mend):
+        return faults.count(to_mend, lambda field, code: code)
+
+    def narrowed(self, to_mend, value):
+        return faults.with_code(to_mend, value)
+
+
+class FieldFilter(OpenFilter):
+    """By the field that an error is about, as Zoho spells it."""
+
+    title = "field"
+    parameter_name = "field"
+
+    def counted(self, to_mend):
+        return faults.count(to_mend, lambda field, code: field)
+
+    def narrowed(self, to_mend, value):
+        return faults.with_field(to_mend, value)
+
+
+class AgeFilter(admin.SimpleListFilter):
+    """By how long ago the record came."""
+
+    title = "how long"
+    parameter_name = "age"
+    RECENT = "0"
+
+    def lookups(self, request, model_admin):
+        longer = [(str(days), f"Longer than {days} days") for days in (7, 30)]
+        return [(self.RECENT, "Less than a day"), ("1", "Longer than a day"), *longer]
+
+    def queryset(self, request, queryset):
+        if self.value() == self.RECENT:
+            return queryset.filter(delivery__received_at__gte=_days_ago(1))
+        if self.value() in ("1", "7", "30"):
+            return queryset.filter(delivery__received_at__lt=_days_ago(int(self.value())))
+        return queryset
+
+
+def _days_ago(days: int) -> datetime:
+    return timezone.now() - timedelta(days=days)

@@ -6,7 +6,8 @@ All that is shown was sent by somebody: it is escaped, and cut where it is long.
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,20 +16,28 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.timesince import timesince
 
-from .models import Delivery, RecordResult, SyncedRecord
+from .models import Delivery, RecordResult, State, SyncedRecord
+from .order import delivery_of
 from .services import services
 
 NONE = "-"
+NOTHING = SafeString("")
 NO_ID = "(no id)"
 NO_RESULTS = "None. A record that is UNCHANGED has no result of its own."
+TIMELINE_LEAVES_OUT = (
+    "Deliveries in which it was UNCHANGED are counted and not kept for each record, but for the newest that "
+    "spoke of it: that one is shown."
+)
 #: A delivery's columns that are too large to be read for a list.
 LARGE = ("body", "answer", "traceback")
 SHOWN_BODY = 200_000
 SHOWN_RESULTS = 100
 SHOWN_LINES = 20
 SHOWN_VALUE = 300
+SHOWN_FIELD = 60
 
 # --- Links -------------------------------------------------------------------------------------------
 
@@ -43,6 +52,10 @@ def list_url(model: type[models.Model], **filters: Any) -> str:
 
 def link(text: Any, address: str) -> SafeString:
     return format_html('<a href="{}">{}</a>', address, text)
+
+
+def page_link(text: Any, record: models.Model) -> SafeString:
+    return link(text, url(type(record), "change", record.pk))
 
 
 def delivery_link(delivery: Delivery) -> SafeString:
@@ -83,6 +96,17 @@ def record_link(result: RecordResult, urls: Mapping[str, str]) -> SafeString | s
     return link(result.zoho_id, page) if page else result.zoho_id or NO_ID
 
 
+def waits_for(result: RecordResult) -> SafeString | str:
+    """The parent that a parked record waits for, and what became of that one (mending.with_parent)."""
+    if not result.current or not result.waits_for_id:
+        return NONE
+    parent = f"{result.waits_for_module} {result.waits_for_id}"
+    if result.parent_result is None:
+        return parent
+    page = url(RecordResult, "change", result.parent_result)
+    return format_html("{}, {}", parent, link(f"{result.parent_kind} itself", page))
+
+
 # --- Values ------------------------------------------------------------------------------------------
 
 
@@ -90,9 +114,46 @@ def exact_time(moment: datetime | None) -> SafeString | str:
     """To the second, as deliveries come several in a minute."""
     if moment is None:
         return NONE
-    return format_html(
-        '<span class="btec-moment">{}</span>', f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}"
-    )
+    return unbroken(_to_the_second(moment))
+
+
+def unbroken(text: str) -> SafeString:
+    """What would be hard to read on two lines."""
+    return format_html('<span class="btec-moment">{}</span>', text)
+
+
+def _to_the_second(moment: datetime) -> str:
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}"
+
+
+def ago(moment: datetime | None) -> SafeString | str:
+    """How long ago, with the time itself beside it for whoever points at it."""
+    if moment is None:
+        return NONE
+    elapsed = "just now" if timezone.now() - moment < A_MINUTE else f"{timesince(moment, depth=1)} ago"
+    return format_html('<span class="btec-moment" title="{}">{}</span>', _to_the_second(moment), elapsed)
+
+
+A_MINUTE = timedelta(minutes=1)
+
+
+def day(moment: datetime | None) -> str:
+    return f"{timezone.localtime(moment):%a %d %b}" if moment else NONE
+
+
+def figure(count: int, address: str) -> SafeString:
+    """A number that leads to the list behind it; nothing leads nowhere."""
+    return link(f"{count:,}", address) if count else mark_safe('<span class="btec-zero">0</span>')
+
+
+def error_title(field: str, code: str) -> str:
+    """An error that many records have in common: "Score: out of range"."""
+    said = code.replace("_", " ")
+    return f"{clipped(field, SHOWN_FIELD)}: {said}" if field else said
+
+
+def joined(parts: Iterable[Any]) -> SafeString:
+    return format_html_join("; ", "{}", ((part,) for part in parts))
 
 
 def lines(shown: Sequence[Any], most: int = SHOWN_LINES) -> SafeString | str:
@@ -142,19 +203,58 @@ def what_became(result: RecordResult, most_lines: int = SHOWN_LINES) -> SafeStri
     return lines(said, most_lines)
 
 
-def history(record: SyncedRecord, module: str) -> SafeString | str:
-    """What became of one record, the newest first."""
-    results = RecordResult.objects.filter(tenant=record.tenant_id, module=module, zoho_id=record.zoho_id)
-    return _results_table(
-        _first(results.order_by("-id")),
+@dataclass(frozen=True)
+class Unchanged:
+    """The place in a timeline of a delivery in which the record was UNCHANGED, of which no result is kept."""
+
+    delivery: Delivery
+
+    state = State.UNCHANGED
+    attempt = NONE
+
+    @property
+    def created_at(self) -> datetime | None:
+        return self.delivery.processed_at
+
+
+def timeline(record: SyncedRecord, module: str) -> SafeString | str:
+    """What every delivery that spoke of one record made of it, the newest first, as far as that is kept."""
+    of_record = RecordResult.objects.filter(tenant=record.tenant_id, module=module, zoho_id=record.zoho_id)
+    results = _first(of_record.order_by("-id"))
+    rows = _with_newest(results, record)
+    said = _results_table(
+        rows,
         {
             "When": lambda result: exact_time(result.created_at),
             "Delivery": lambda result: delivery_link(result.delivery),
+            "Received": lambda result: exact_time(result.delivery.received_at),
+            "Attempt": lambda result: result.attempt,
             "State": lambda result: result.state,
-            "What became of it": what_became,
+            "What became of it": _what_a_timeline_says,
         },
         results_url(record, module),
     )
+    return said + note(TIMELINE_LEAVES_OUT)
+
+
+def _with_newest(results: list[RecordResult], record: SyncedRecord) -> list[RecordResult | Unchanged]:
+    """The results, and in its place the newest delivery that spoke of the record, if it has no result."""
+    newest = delivery_of(record.seen)
+    if any(result.delivery_id == newest for result in results):
+        return results
+    deliveries = Delivery.objects.filter(tenant=record.tenant_id, pk=newest)
+    delivery = deliveries.only("uid", "received_at", "processed_at").first()
+    older = [place for place, result in enumerate(results) if result.delivery_id < newest]
+    if delivery is None or (not older and len(results) > SHOWN_RESULTS):
+        return results
+    place = older[0] if older else len(results)
+    return [*results[:place], Unchanged(delivery), *results[place:]]
+
+
+def _what_a_timeline_says(result: RecordResult | Unchanged) -> SafeString | str:
+    if isinstance(result, Unchanged):
+        return "No changes detected"
+    return what_became(result)
 
 
 def delivery_results(delivery: Delivery) -> SafeString | str:
@@ -181,7 +281,7 @@ def _first(results: QuerySet[RecordResult]) -> list[RecordResult]:
 
 
 def _results_table(
-    results: Sequence[RecordResult], columns: Mapping[str, Callable[[RecordResult], Any]], all_results: str
+    results: Sequence[RecordResult | Unchanged], columns: Mapping[str, Callable[[Any], Any]], all_results: str
 ) -> SafeString | str:
     if not results:
         return NO_RESULTS
@@ -205,7 +305,19 @@ def pre(text: str) -> SafeString | str:
     return scrolled(format_html("<pre>{}</pre>", text)) if text else NONE
 
 
-def body(delivery: Delivery) -> SafeString:
+def removed(delivery: Delivery) -> str:
+    """Since when body and answer are not kept any more."""
+    day = timezone.localtime(delivery.body_removed_at)
+    return f"Removed on {day:%Y-%m-%d}, as it was old, or spoke of a person who was erased."
+
+
+def answer(delivery: Delivery) -> SafeString | str:
+    return removed(delivery) if delivery.body_removed_at else text_of(bytes(delivery.answer))
+
+
+def body(delivery: Delivery) -> SafeString | str:
+    if delivery.body_removed_at:
+        return removed(delivery)
     whole = link("Download, byte for byte", url(Delivery, "body", delivery.pk))
     return format_html("{}{}", text_of(bytes(delivery.body)), note(whole))
 

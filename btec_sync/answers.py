@@ -51,6 +51,15 @@ def render(
     return json.dumps(answer, ensure_ascii=False).encode()
 
 
+def summarised(answer: dict[str, Any]) -> bytes:
+    """An answer whose results were changed, with the status and the summary that they make now."""
+    counts = Counter(result["status"] for result in answer["results"])
+    summary = {state: counts[state] for state in State}
+    answer["status"] = _status(summary)
+    answer["summary"] = {state.value: n for state, n in summary.items()}
+    return json.dumps(answer, ensure_ascii=False).encode()
+
+
 def _status(counts: Mapping[State, int]) -> str:
     bad = counts[State.INVALID] + counts[State.ERROR]
     if not bad:

@@ -1,6 +1,9 @@
 """Reading a request's body: as it was sent, within bounds, whatever way it comes."""
 
-from contextlib import suppress
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -8,8 +11,10 @@ from rest_framework.request import Request
 
 from . import problems
 
-MOST_DISCARDED = 32 * 1024 * 1024
-DISCARD_SECONDS = 2
+MOST_DISCARDED = 96 * 1024 * 1024
+# A body that does not come, and one that comes a byte at a time, must not hold a thread.
+SILENT_SECONDS = 2
+DISCARD_SECONDS = 10
 
 
 def read_body(request: Request) -> bytes:
@@ -35,13 +40,32 @@ def discard_body(request: HttpRequest) -> None:
 
     Else the connection is closed on a sender that is still writing, and it does not see why.
     """
-    if "gunicorn.socket" in request.META:
-        # A body that does not come must not hold a thread.
-        request.META["gunicorn.socket"].settimeout(DISCARD_SECONDS)
     discarded = 0
-    with suppress(problems.Problem):
+    with suppress(problems.Problem), _not_for_long(request.META.get("gunicorn.socket")):
         while discarded < MOST_DISCARDED and (part := _read(request, 64 * 1024)):
             discarded += len(part)
+
+
+@contextmanager
+def _not_for_long(connection: socket.socket | None) -> Iterator[None]:
+    """Whatever is still to come of a body ends with the time for it; the answer can be sent all the same."""
+    if connection is None:
+        yield
+        return
+    connection.settimeout(SILENT_SECONDS)
+    timer = threading.Timer(DISCARD_SECONDS, _end_reading, [connection])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _end_reading(connection: socket.socket) -> None:
+    with suppress(OSError):  # closed at this moment
+        # Not its own method: that of a TLS connection would end the encryption as well.
+        socket.socket.shutdown(connection, socket.SHUT_RD)
 
 
 def _announced_length(request: Request) -> int:

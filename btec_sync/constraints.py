@@ -1,4 +1,4 @@
-"""A foreign key that includes the tenant (docs/adr/0008-composite-foreign-keys.md)."""
+"""What Django's own constraints do not know: a foreign key that includes the tenant, and a page's room."""
 
 from typing import Any
 
@@ -9,7 +9,8 @@ from django.db.backends.ddl_references import Statement, Table
 
 
 class SameTenant(models.BaseConstraint):
-    """(tenant_id, <field>_id) references (tenant_id, id) of `table`, checked at every statement.
+    """(tenant_id, <field>_id) references (tenant_id, id) of `table`, checked at every statement
+    (docs/adr/0008-composite-foreign-keys.md).
 
     The database itself refuses a reference into another tenant. It stands beside a
     `ForeignKey(db_constraint=False)`, whose own constraint would be deferred to COMMIT: too late to
@@ -62,3 +63,42 @@ class SameTenant(models.BaseConstraint):
         return (self.field, self.table, self.name) == (other.field, other.table, other.name)
 
     __hash__ = None
+
+
+class HalfFull(models.BaseConstraint):
+    """PostgreSQL fills the table's pages by half only (docs/performance.md).
+
+    A reconciliation touches every row of a page, and the other half takes their new versions: no index is
+    written then. It stands among the constraints so that makemigrations gives it to every module.
+    """
+
+    def constraint_sql(self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor) -> None:
+        if statement := self.create_sql(model, schema_editor):
+            schema_editor.deferred_sql.append(statement)
+
+    def create_sql(
+        self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor
+    ) -> Statement | None:
+        return _alter(model, schema_editor, "SET (fillfactor = 50)")
+
+    def remove_sql(
+        self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor
+    ) -> Statement | None:
+        return _alter(model, schema_editor, "RESET (fillfactor)")
+
+    def validate(self, model: type[models.Model], instance: models.Model, **options: Any) -> None:
+        """Nothing that a row could violate."""
+
+    def __eq__(self, other: object) -> bool:
+        return self.name == other.name if isinstance(other, HalfFull) else NotImplemented
+
+    __hash__ = None
+
+
+def _alter(
+    model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor, change: str
+) -> Statement | None:
+    if schema_editor.connection.vendor != "postgresql":
+        return None
+    table = Table(model._meta.db_table, schema_editor.quote_name)
+    return Statement(f"ALTER TABLE %(table)s {change}", table=table)

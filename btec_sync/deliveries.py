@@ -5,16 +5,16 @@ says, in one transaction: the claim of its Idempotency-Key, its records, their r
 """
 
 import hashlib
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
-from . import answers, idempotency, parking, problems, results
+from . import answers, idempotency, logs, parking, problems, results, tombstones
 from .answers import Answer
 from .models import Delivery, State, Tenant
 from .order import place_of
@@ -22,7 +22,7 @@ from .serializers import read_envelope
 from .services import Candidate, Outcome, SyncService, services
 from .turns import is_lock_timeout, is_outage, take_turn, with_retries
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 KEPT_HEADERS = (
     "Content-Type",
@@ -32,6 +32,10 @@ KEPT_HEADERS = (
     "X-Request-ID",
     "X-Tenant-ID",
 )
+
+
+class BodyRemoved(Exception):
+    """What came in is not kept any more, so the delivery cannot be processed again."""
 
 
 def receive(tenant: Tenant, module: str, body: bytes, headers: Mapping[str, str]) -> Delivery:
@@ -63,12 +67,15 @@ def process(delivery: Delivery, *, enough_releases: int | None = None) -> Answer
 
     Raises the Problem that the sender gets where the request is refused as a whole (the delivery is
     `rejected`), where processing crashed (`failed`), and where its turn did not come or the database
-    went away (it stays as it was, and can be processed again).
+    went away (it stays as it was, and can be processed again). Raises BodyRemoved where there is nothing
+    left to process.
     """
+    if delivery.body_removed_at:
+        raise BodyRemoved
     try:
         answer = _attempt(delivery)
     except (DatabaseError, InterfaceError) as error:
-        log.error("database unavailable delivery=%s error=%s", delivery.uid, type(error).__name__)
+        log.error("database unavailable", delivery=str(delivery.uid), error=type(error).__name__)
         raise problems.Unavailable(
             "The delivery is stored, but could not be processed now. Send it again later, or replay it.",
             delivery_id=str(delivery.uid),
@@ -77,7 +84,7 @@ def process(delivery: Delivery, *, enough_releases: int | None = None) -> Answer
         all_released = parking.release(delivery.tenant, enough=enough_releases)
     except (DatabaseError, InterfaceError) as error:
         # This delivery is committed and gets its answer; the parked stay ready for whoever comes next.
-        log.error("release put off tenant=%s error=%s", delivery.tenant.slug, type(error).__name__)
+        log.error("release put off", tenant=delivery.tenant.slug, error=type(error).__name__)
         return answer
     return answer if all_released else replace(answer, releases_left=True)
 
@@ -115,6 +122,7 @@ def _process(delivery: Delivery) -> Answer:
             take_turn(delivery.tenant)
             # Another process may have worked on it while we waited.
             delivery.refresh_from_db(fields=STATE_FIELDS)
+            allowed = tombstones.refuse(service, candidates)
             if is_first and delivery.answer_is_final:
                 return _stored_answer(delivery)
             target = idempotency.claim(delivery, key)
@@ -122,15 +130,25 @@ def _process(delivery: Delivery) -> Answer:
                 _mark_as_repeat(delivery, target)
                 if target.answer_is_final:
                     return replace(_stored_answer(target), replayed=True)
-            outcomes = service.sync(_at_its_place(target, candidates))
+            outcomes = service.sync(_at_its_place(target, allowed))
             return _record(target, service, outcomes, key)
 
     try:
-        return with_retries(settle)
+        answer = with_retries(settle)
     except OperationalError as error:
         if is_lock_timeout(error):
             raise _busy(delivery, key) from error
         raise
+    _note(delivery)
+    return answer
+
+
+def _note(delivery: Delivery) -> None:
+    """What became of it, for the log: only now is it committed."""
+    counts = logs.states({state: getattr(delivery, state.lower()) for state in State})
+    logs.note(state=delivery.state, attempt=delivery.attempts, records=counts)
+    if delivery.repeats_id:
+        logs.note(repeats=delivery.repeats_id)  # its number: the log must not ask the database
 
 
 STATE_FIELDS = ["state", "attempts", "repeats", "answer_status", "answer", "answer_is_final"]
@@ -189,14 +207,6 @@ def _record(delivery: Delivery, service: SyncService, outcomes: Sequence[Outcome
         final = not any(outcome.state == State.ERROR or outcome.waits_for for outcome in outcomes)
         changes |= {"answer": body, "answer_status": 200, "answer_is_final": final}
     _save(delivery, **changes)
-    log.info(
-        "processed tenant=%s module=%s delivery=%s attempt=%d %s",
-        delivery.tenant.slug,
-        delivery.module,
-        delivery.uid,
-        attempt,
-        " ".join(f"{state}={n}" for state, n in counts.items() if n),
-    )
     return Answer(200, body)
 
 
@@ -216,11 +226,11 @@ def _mark_as_repeat(delivery: Delivery, target: Delivery) -> None:
 
 
 def _reject(delivery: Delivery, problem: problems.Problem) -> None:
-    log.info("rejected tenant=%s delivery=%s code=%s", delivery.tenant.slug, delivery.uid, problem.code)
     changes = {"state": Delivery.State.REJECTED, "processed_at": timezone.now()}
     if not delivery.answer_is_final:
         changes |= {"answer": problem.body(), "answer_status": problem.status_code}
     _save(delivery, **changes)
+    logs.note(state=delivery.state, problem=problem.code)
 
 
 def _save(delivery: Delivery, **values: Any) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 # Raised when the canonical form changes; records with another version are compared value by value.
 VERSION = 1
+# Made once: json.dumps() would make one for each record.
+ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def canonical(value: Any) -> str | None:
@@ -27,9 +29,5 @@ def fingerprint(values: Mapping[str, Any]) -> str:
 
     `values` are all stored fields by the model's names, lookups as Zoho ids.
     """
-    text = json.dumps(
-        [VERSION, {name: canonical(value) for name, value in values.items()}],
-        sort_keys=True,
-        separators=(",", ":"),
-    )
+    text = ENCODER.encode([VERSION, {name: canonical(value) for name, value in values.items()}])
     return f"{VERSION}:{hashlib.sha256(text.encode()).hexdigest()}"

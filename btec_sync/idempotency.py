@@ -41,10 +41,13 @@ def claim(delivery: Delivery, key: str | None) -> Delivery:
     holder = IdempotencyKey.objects.select_related("delivery").get(**mine)
     if holder.delivery_id == delivery.pk:
         return delivery
-    if delivery.received_at - holder.created_at > timedelta(hours=settings.BTEC_IDEMPOTENCY_HOURS):
+    lifetime = timedelta(hours=settings.BTEC_IDEMPOTENCY_HOURS)
+    if delivery.received_at - holder.created_at > lifetime:
         IdempotencyKey.objects.filter(pk=holder.pk).update(**claims)
         return delivery
-    if delivery.attempts:
+    # One that waited for a replay so long that the key was used anew since is no reuse of it.
+    is_long_before = delivery.pk < holder.delivery_id and holder.created_at - delivery.received_at > lifetime
+    if delivery.attempts or is_long_before:
         return delivery
     if holder.digest != delivery.digest:
         raise _reused()

@@ -26,7 +26,7 @@ def create(tenant: Tenant, name: str = "", expires_at=None) -> str:
 
 def find(text: str) -> ApiKey | None:
     """The live key of this text, with its tenant; None for every other text alike."""
-    key = ApiKey.objects.select_related("tenant").filter(prefix=text[:PREFIX_LENGTH]).first()
+    key = ApiKey.objects.select_related("tenant").filter(prefix=text[:PREFIX_LENGTH]).order_by("pk").first()
     # The same work, whether the prefix was right or not.
     matches = hmac.compare_digest(_digest(text), key.digest if key else _digest(""))
     now = timezone.now()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from . import keys, problems
+from . import keys, logs, problems
 from .body import discard_body
 from .models import Tenant
 
@@ -14,7 +14,7 @@ SYNC = "/v1/sync/"
 
 
 class ProblemMiddleware:
-    """The outermost: whatever Django answers to an API request by itself, it answers as problem+json.
+    """Outside all that answers: what Django answers to an API request by itself, it answers as problem+json.
 
     A host that is not ours, an address that is not there, a crash with DEBUG on: each has an HTML page
     of Django's, the last with a traceback.
@@ -44,6 +44,7 @@ class TenantMiddleware:
         if request.path_info.startswith(SYNC):
             try:
                 request.tenant = find_tenant(request)
+                logs.note(tenant=request.tenant.slug)
             except Exception as error:
                 problem = problems.from_exception(error)
                 if problem is None:

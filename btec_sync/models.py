@@ -10,7 +10,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 
-from .constraints import SameTenant
+from .constraints import HalfFull, SameTenant
 
 
 class PlainJSON(json.JSONEncoder):
@@ -121,6 +121,11 @@ class Delivery(models.Model):
         help_text="Once no record of it is an ERROR or parked; then a repeat of its key gets it again.",
     )
     traceback = models.TextField(blank=True)
+    body_removed_at = models.DateTimeField(
+        "body removed",
+        null=True,
+        help_text="When body and answer were removed; such a one cannot be replayed.",
+    )
 
     class Meta:
         verbose_name_plural = "deliveries"
@@ -135,6 +140,25 @@ class Delivery(models.Model):
         indexes = [
             models.Index(fields=["tenant", "digest"], name="delivery_digest"),
             models.Index(fields=["tenant", "state", "id"], name="delivery_state"),
+            # What prune looks for: the oldest of those with a body, and of those without.
+            models.Index(
+                fields=["tenant", "received_at", "id"],
+                condition=models.Q(body_removed_at=None),
+                name="delivery_with_body",
+            ),
+            models.Index(
+                fields=["tenant", "received_at", "id"],
+                condition=models.Q(body_removed_at__isnull=False),
+                name="delivery_without_body",
+            ),
+            # All that btec_sync/figures.py counts stands in the index, so that no body is read for it.
+            models.Index(
+                fields=[
+                    *["tenant", "module", "received_at", "state"],
+                    *["new", "unchanged", "updated", "invalid", "error", "id"],
+                ],
+                name="delivery_figures",
+            ),
         ]
         permissions = [("replay_delivery", "Can replay deliveries")]
 
@@ -167,6 +191,7 @@ class IdempotencyKey(models.Model):
                 field="delivery", table="btec_sync_delivery", name="idempotencykey_delivery_same_tenant"
             ),
         ]
+        indexes = [models.Index(fields=["tenant", "created_at", "id"], name="idempotencykey_age")]
 
     def __str__(self) -> str:
         return self.key
@@ -198,6 +223,8 @@ class RecordResult(models.Model):
     state = models.CharField(max_length=10, choices=State.choices)
     message = models.TextField()
     errors = models.JSONField(default=list, encoder=PlainJSON)
+    # The fields and codes of the errors, to filter by: btec_sync/faults.py.
+    faults = models.TextField(default="", blank=True, editable=False)
     changed_fields = models.JSONField(default=dict, encoder=PlainJSON)
     waits_for_module = models.CharField(max_length=32, blank=True)
     waits_for_id = models.CharField("waits for", max_length=64, blank=True)
@@ -227,10 +254,52 @@ class RecordResult(models.Model):
                 condition=models.Q(current=True, ready=True),
                 name="recordresult_ready",
             ),
+            models.Index(
+                fields=["tenant", "state", "module", "delivery"],
+                condition=models.Q(current=True, state__in=["INVALID", "ERROR"], waits_for_id=""),
+                name="recordresult_refused",
+            ),
+            models.Index(
+                fields=["tenant", "module", "zoho_id", "delivery", "position"],
+                condition=models.Q(current=True, state__in=["INVALID", "ERROR"]),
+                name="recordresult_unsettled",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.module} {self.zoho_id or '(no id)'} {self.state}"
+
+
+class Tombstone(models.Model):
+    """A record that was erased at a person's request, and is not stored again (docs/adr/0012-erasure.md)."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+", db_index=False)
+    module = models.CharField(max_length=32)
+    zoho_id = models.CharField("Zoho id", max_length=64)
+    person = models.CharField(max_length=64, help_text="The Zoho id of the student on whose request.")
+    created_at = models.DateTimeField("erased", default=timezone.now)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "module", "zoho_id"], name="tombstone_record"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.module} {self.zoho_id}"
+
+
+class RecordToMend(RecordResult):
+    """A record that needs somebody: the last that was heard of it is INVALID or an ERROR.
+
+    Which results these are is told by btec_sync/mending.py.
+    """
+
+    class Meta:
+        proxy = True
+        verbose_name = "record to mend"
+        verbose_name_plural = "records to mend"
+        default_permissions = ("view",)
 
 
 class SyncedRecord(models.Model):
@@ -258,6 +327,7 @@ class SyncedRecord(models.Model):
         ordering = ["zoho_id"]
         constraints = [
             models.UniqueConstraint(fields=["tenant", "zoho_id"], name="%(class)s_tenant_zoho_id"),
+            HalfFull(name="%(class)s_half_full"),
         ]
 
 

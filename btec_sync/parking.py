@@ -4,22 +4,23 @@ Which are ready is decided in the transaction that stores the parent, in the ten
 parking: so none is parked beside a parent that is there, and whoever comes next finds what a crash left.
 """
 
-import logging
 from collections import defaultdict
 from collections.abc import Sequence
 
+import structlog
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from . import answers, results
+from . import answers, logs, results, tombstones
 from .models import Delivery, RecordResult, State, Tenant
 from .order import delivery_of, place_of
 from .serializers import read_envelope
 from .services import Candidate, Outcome, SyncService, services
 from .turns import is_outage, take_turn, with_retries
+from .writing import one_of
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 # How many are released in one transaction, so that none holds the tenant's turn for long.
 BATCH = 1_000
@@ -42,11 +43,10 @@ def release(tenant: Tenant, *, enough: int | None = None) -> bool:
 
 def _ready(tenant: Tenant) -> list[RecordResult]:
     """The next batch: of one module, parents' modules first, in the order of arrival."""
-    ready = RecordResult.objects.filter(tenant=tenant, current=True, ready=True).order_by(
-        "delivery", "position"
-    )
+    ready = RecordResult.objects.filter(tenant=tenant, current=True, ready=True)
     by_module = defaultdict(list)
-    for result in ready[:BATCH]:
+    # By the number itself: order_by("delivery") would mean that table's own order, the newest first.
+    for result in ready.only("module", "delivery_id", "position").order_by("delivery_id", "position")[:BATCH]:
         by_module[result.module].append(result)
     return next((by_module[module] for module in services() if module in by_module), [])
 
@@ -87,10 +87,12 @@ def _sync(service: SyncService, ready: Sequence[RecordResult], candidates: Seque
     with transaction.atomic():
         take_turn(service.tenant)
         # Another process may have been faster.
-        parked = RecordResult.objects.filter(pk__in=[result.pk for result in ready], current=True, ready=True)
+        numbers = one_of([result.pk for result in ready])
+        parked = RecordResult.objects.filter(pk__in=numbers, current=True, ready=True)
         still = {place_of(*row) for row in parked.values_list("delivery_id", "position")}
         outcomes = defaultdict(list)
-        for outcome in service.sync([c for c in candidates if c.place in still]):
+        allowed = tombstones.refuse(service, [c for c in candidates if c.place in still])
+        for outcome in service.sync(allowed):
             outcomes[delivery_of(outcome.candidate.place)].append(outcome)
         parked.update(current=False, ready=False)
         _record(service, outcomes)
@@ -116,4 +118,10 @@ def _record(service: SyncService, outcomes: dict[int, list[Outcome]]) -> None:
     for pk, of_one in outcomes.items():
         if causes := results.causes(of_one):
             Delivery.objects.filter(pk=pk).update(traceback=causes)
-    log.info("released tenant=%s module=%s deliveries=%d", service.tenant.slug, service.module, len(outcomes))
+    log.info(
+        "released",
+        tenant=service.tenant.slug,
+        module=service.module,
+        deliveries=len(outcomes),
+        records=logs.states(answers.count([outcome for of_one in outcomes.values() for outcome in of_one])),
+    )

@@ -1,13 +1,15 @@
 """What is answered when a whole request is refused: RFC 9457 problem details with a stable code."""
 
 import json
-import logging
 
+import structlog
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpResponse
 from rest_framework import exceptions
 
-log = logging.getLogger(__name__)
+from . import logs
+
+log = structlog.get_logger(__name__)
 
 
 class Problem(exceptions.APIException):
@@ -42,6 +44,7 @@ class Problem(exceptions.APIException):
         return json.dumps(members, ensure_ascii=False).encode()
 
     def response(self) -> HttpResponse:
+        logs.note(problem=self.code)
         return HttpResponse(
             self.body(),
             status=self.status_code,
@@ -174,7 +177,7 @@ def from_exception(error: Exception) -> Problem | None:
         return refusal(error.status_code)
     # Whatever the database refused here, the delivery was not stored, and only the sender has it.
     if isinstance(error, DatabaseError | InterfaceError):
-        log.error("database unavailable error=%s", type(error).__name__)
+        log.error("database unavailable", error=type(error).__name__)
         return Unavailable(
             "The database cannot be reached; nothing was stored. Send the request again later."
         )

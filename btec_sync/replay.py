@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 
+import structlog
 from django.db.models import Case, IntegerField, QuerySet, Value, When
 
-from . import deliveries, problems
+from . import deliveries, logs, problems
 from .models import Delivery
 from .services import services
+
+log = structlog.get_logger(__name__)
 
 
 def in_order(queryset: QuerySet[Delivery]) -> list[int]:
@@ -20,15 +23,32 @@ def replay(numbers: Iterable[int]) -> Iterator[Delivery]:
     """Processes each delivery again and yields it with the state that it is in afterwards.
 
     One transaction each: interrupted at any point, what was done is done and the rest is as it was.
-    A refusal or a crash is a state of the delivery, and one whose tenant is busy stays as it was. Raises
-    Unavailable where the database is away.
+    A refusal or a crash is a state of the delivery. One whose tenant is busy stays as it was, and so does
+    one whose body was removed (body_removed_at). Raises Unavailable where the database is away.
     """
     for number in numbers:
         delivery = Delivery.objects.select_related("tenant").get(pk=number)
-        try:
-            deliveries.process(delivery)
-        except problems.Problem as problem:
-            if isinstance(problem, problems.Unavailable) and not isinstance(problem, problems.Busy):
-                raise
-        delivery.refresh_from_db(fields=["state"])
+        ids = {"tenant": delivery.tenant.slug, "module": delivery.module, "delivery": str(delivery.uid)}
+        with logs.about(**ids):
+            _replay(delivery)
         yield delivery
+
+
+def _replay(delivery: Delivery) -> None:
+    try:
+        deliveries.process(delivery)
+    except deliveries.BodyRemoved:
+        logs.note(problem="body_removed")
+    except problems.Problem as problem:
+        if isinstance(problem, problems.Unavailable) and not isinstance(problem, problems.Busy):
+            raise
+        logs.note(problem=problem.code)
+    delivery.refresh_from_db(fields=["state", "processed_at"])
+    log.info("replayed", state=delivery.state)
+
+
+def left_as_they_are(number: int) -> str:
+    """What to say of deliveries that a replay could not process."""
+    if number == 1:
+        return "1 delivery was left as it is: its body is not kept any more."
+    return f"{number:,} deliveries were left as they are: their bodies are not kept any more."

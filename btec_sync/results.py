@@ -1,34 +1,35 @@
 """What is kept of an attempt: a RecordResult per record that was not UNCHANGED, and who may go on now."""
 
-import logging
 import traceback
 from collections.abc import Iterable, Sequence
 
+import structlog
 from django.utils import timezone
 
+from . import faults, writing
 from .models import Delivery, RecordResult, State
 from .services import Outcome, SyncService, services
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 MOST_CAUSES = 20
 
 
 def store(service: SyncService, attempts: Iterable[tuple[int, int, Sequence[Outcome]]]) -> None:
     """Keeps the outcomes of (delivery's number, attempt, outcomes), and marks what they let go on."""
-    results = []
+    kept = []
     arrived = set()
     for delivery_id, attempt, outcomes in attempts:
-        results += [
-            _result(service, delivery_id, attempt, outcome)
-            for outcome in outcomes
-            if outcome.state != State.UNCHANGED
-        ]
+        kept += [(delivery_id, attempt, o) for o in outcomes if o.state != State.UNCHANGED]
         arrived |= {outcome.candidate.zoho_id for outcome in outcomes if outcome.state == State.NEW}
-    RecordResult.objects.bulk_create(results)
+    if kept:
+        _insert(service, kept)
     if arrived and _has_children(service):
         RecordResult.objects.filter(
-            tenant=service.tenant, current=True, waits_for_module=service.module, waits_for_id__in=arrived
+            tenant=service.tenant,
+            current=True,
+            waits_for_module=service.module,
+            waits_for_id__in=writing.one_of(arrived),
         ).update(ready=True)
 
 
@@ -36,21 +37,31 @@ def _has_children(service: SyncService) -> bool:
     return any(type(service) in other.dependencies.values() for other in services().values())
 
 
-def _result(service: SyncService, delivery_id: int, attempt: int, outcome: Outcome) -> RecordResult:
-    waits_for_module, waits_for_id = outcome.waits_for or ("", "")
-    return RecordResult(
-        tenant=service.tenant,
-        delivery_id=delivery_id,
-        attempt=attempt,
-        position=outcome.candidate.position,
-        module=service.module,
-        zoho_id=outcome.candidate.zoho_id or "",
-        state=outcome.state,
-        message=outcome.message,
-        errors=[error.as_dict() for error in outcome.errors],
-        changed_fields=outcome.changed_fields,
-        waits_for_module=waits_for_module,
-        waits_for_id=waits_for_id,
+def _insert(service: SyncService, kept: Sequence[tuple[int, int, Outcome]]) -> None:
+    outcomes = [outcome for _, _, outcome in kept]
+    waits_for = [outcome.waits_for or ("", "") for outcome in outcomes]
+    writing.insert(
+        RecordResult,
+        {
+            "delivery": [delivery_id for delivery_id, _, _ in kept],
+            "attempt": [attempt for _, attempt, _ in kept],
+            "position": [outcome.candidate.position for outcome in outcomes],
+            "zoho_id": [outcome.candidate.zoho_id or "" for outcome in outcomes],
+            "state": [outcome.state.value for outcome in outcomes],
+            "message": [outcome.message for outcome in outcomes],
+            "errors": [[error.as_dict() for error in outcome.errors] for outcome in outcomes],
+            "faults": [faults.text((e.field, e.code) for e in outcome.errors) for outcome in outcomes],
+            "changed_fields": [outcome.changed_fields for outcome in outcomes],
+            "waits_for_module": [module for module, _ in waits_for],
+            "waits_for_id": [zoho_id for _, zoho_id in waits_for],
+        },
+        {
+            "tenant": service.tenant.pk,
+            "module": service.module,
+            "current": True,
+            "ready": False,
+            "created_at": timezone.now(),
+        },
     )
 
 
@@ -67,7 +78,7 @@ def storable(text: str) -> str:
 
 def mark_failed(delivery_id: int, error: Exception) -> None:
     """Keeps of a crash the traceback for staff; the log gets the class alone."""
-    log.error("processing failed delivery=%d error=%s", delivery_id, type(error).__name__)
+    log.error("processing failed", number=delivery_id, error=type(error).__name__)
     Delivery.objects.filter(pk=delivery_id).update(
         state=Delivery.State.FAILED,
         processed_at=timezone.now(),

@@ -1,25 +1,29 @@
 """SyncService: parse, resolve, compare, write. What a module adds is a declaration."""
 
 import datetime
-import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.db import DatabaseError, transaction
+from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
+from . import writing
 from .fingerprints import fingerprint
 from .models import State, SyncedRecord, Tenant
 from .order import Marks, Order, place_of
 from .serializers import FieldError, RecordSerializer
 from .turns import is_outage, sqlstate
+from .writing import one_of
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -65,6 +69,7 @@ class Outcome:
 class Row:
     """A record as the database has it, or is about to have it."""
 
+    pk: int | None  # None of what is not there yet
     zoho_id: str
     marks: Marks
     fingerprint: str
@@ -144,7 +149,7 @@ class SyncService:
         parents = {}
         for name, service in self.dependencies.items():
             wanted = {c.values[name] for c in candidates if not c.errors} - {None}
-            found = service.model.objects.filter(tenant=self.tenant, zoho_id__in=wanted)
+            found = service.model.objects.filter(tenant=self.tenant, zoho_id__in=one_of(wanted)).order_by()
             parents[name] = dict(found.values_list("zoho_id", "pk")) if wanted else {}
         return parents
 
@@ -162,10 +167,14 @@ class SyncService:
 
     def _stored(self, groups: dict[str, list[Candidate]]) -> dict[str, Row]:
         """What is stored of these records; the values only of those that some candidate differs from."""
-        records = self.model.objects.filter(tenant=self.tenant, zoho_id__in=list(groups)).order_by()
+        if not groups:
+            return {}
+        records = self.model.objects.filter(tenant=self.tenant, zoho_id__in=one_of(list(groups))).order_by()
         rows = {
-            zoho_id: Row(zoho_id, Marks(*values), print_, None)
-            for zoho_id, print_, *values in records.values_list("zoho_id", "fingerprint", *MARK_COLUMNS)
+            zoho_id: Row(pk, zoho_id, Marks(*marks), print_, None)
+            for pk, zoho_id, print_, *marks in records.values_list(
+                "pk", "zoho_id", "fingerprint", *MARK_COLUMNS
+            )
         }
         differing = [
             zoho_id
@@ -174,7 +183,8 @@ class SyncService:
         ]
         if differing:
             paths = [f"{name}__zoho_id" if name in self.dependencies else name for name in self.columns]
-            for zoho_id, *values in records.filter(zoho_id__in=differing).values_list("zoho_id", *paths):
+            records = self.model.objects.filter(pk__in=one_of([rows[zoho_id].pk for zoho_id in differing]))
+            for zoho_id, *values in records.order_by().values_list("zoho_id", *paths):
                 rows[zoho_id].values = dict(zip(self.columns, values, strict=True))
         return rows
 
@@ -225,9 +235,8 @@ class SyncService:
     def compare(self, row: Row | None, candidate: Candidate) -> tuple[Outcome, Row]:
         """What the candidate makes of the row: the outcome, and the row after it (the same if untouched)."""
         if row is None:
-            after = Row(
-                candidate.zoho_id, Marks.first(candidate.order), candidate.fingerprint, candidate.values
-            )
+            marks = Marks.first(candidate.order)
+            after = Row(None, candidate.zoho_id, marks, candidate.fingerprint, candidate.values)
             return Outcome(candidate, State.NEW, f"{self.label()} created"), after
         overtaken = candidate.decided and candidate.place < row.marks.seen
         if overtaken or row.marks.is_newer_than(candidate.order):
@@ -238,13 +247,13 @@ class SyncService:
         )
         if changed:
             marks = row.marks.replaced_by(candidate.order)
-            after = Row(row.zoho_id, marks, candidate.fingerprint, candidate.values)
+            after = Row(row.pk, row.zoho_id, marks, candidate.fingerprint, candidate.values)
             return Outcome(candidate, State.UPDATED, f"{self.label()} updated", changed_fields=changed), after
         outcome = Outcome(candidate, State.UNCHANGED, "No changes detected")
         marks = row.marks.confirmed_by(candidate.order)
         if marks == row.marks and row.fingerprint == candidate.fingerprint:
             return outcome, row
-        return outcome, Row(row.zoho_id, marks, candidate.fingerprint, candidate.values)
+        return outcome, Row(row.pk, row.zoho_id, marks, candidate.fingerprint, candidate.values)
 
     def _write(
         self, rows: list[Row], stored: dict[str, Row], parents: dict[str, dict[str, int]]
@@ -252,62 +261,66 @@ class SyncService:
         """Writes the rows; what the database said of those that it refused, by Zoho id."""
         touched = [row for row in rows if _same_values(row, stored.get(row.zoho_id))]
         changed = [row for row in rows if not _same_values(row, stored.get(row.zoho_id))]
-        columns = [*self.columns, "fingerprint", "updated_at", *MARK_COLUMNS]
-        return self._upsert(changed, columns, parents) | self._upsert(touched, MARK_COLUMNS, parents)
+        return self._write_halves(changed, partial(self._upsert, parents=parents)) | self._write_halves(
+            touched, self._touch
+        )
 
-    def _upsert(
-        self, rows: list[Row], columns: Sequence[str], parents: dict[str, dict[str, int]]
-    ) -> dict[str, str]:
+    def _write_halves(self, rows: list[Row], write: Callable[[list[Row]], None]) -> dict[str, str]:
         """One statement for all rows. Where the database refuses it, halves find the rows at fault."""
         if not rows:
             return {}
         try:
             with transaction.atomic():
-                self.model.objects.bulk_create(
-                    [self._record(row, parents) for row in rows],
-                    update_conflicts=True,
-                    unique_fields=["tenant", "zoho_id"],
-                    update_fields=columns,
-                )
+                write(rows)
         except DatabaseError as error:
             if not blames_the_data(error):
                 raise
             if len(rows) == 1:
                 return {rows[0].zoho_id: self._report(rows[0], error)}
             half = len(rows) // 2
-            return self._upsert(rows[:half], columns, parents) | self._upsert(rows[half:], columns, parents)
+            return self._write_halves(rows[:half], write) | self._write_halves(rows[half:], write)
         return {}
+
+    def _upsert(self, rows: list[Row], parents: dict[str, dict[str, int]]) -> None:
+        """Rows that are new or changed."""
+        values = self._values(rows, parents) | _marks(rows)
+        values["fingerprint"] = [row.fingerprint for row in rows]
+        now = timezone.now()
+        writing.insert(
+            self.model,
+            {"zoho_id": [row.zoho_id for row in rows], **values},
+            {"tenant": self.tenant.pk, "created_at": now, "updated_at": now},
+            unique=["tenant", "zoho_id"],
+            update=[*values, "updated_at"],
+        )
+
+    def _values(self, rows: list[Row], parents: dict[str, dict[str, int]]) -> dict[str, list]:
+        """The rows' data by column, lookups as the parents' primary keys."""
+        values = {name: [row.values[name] for row in rows] for name in self.columns}
+        return values | {name: [parents[name].get(zoho_id) for zoho_id in values[name]] for name in parents}
+
+    def _touch(self, rows: list[Row]) -> None:
+        """Rows that a delivery spoke of without changing them."""
+        writing.update(self.model, [row.pk for row in rows], _marks(rows))
 
     def _report(self, row: Row, error: DatabaseError) -> str:
         """Says in the log which record was refused; the database's words are for staff alone."""
         log.error(
-            "record refused by the database tenant=%s module=%s zoho_id=%s error=%s sqlstate=%s",
-            self.tenant.slug,
-            self.module,
-            row.zoho_id,
-            type(error).__name__,
-            sqlstate(error),
+            "record refused by the database",
+            tenant=self.tenant.slug,
+            module=self.module,
+            zoho_id=row.zoho_id,
+            error=type(error).__name__,
+            sqlstate=sqlstate(error),
         )
         return f"{type(error).__name__}: {error}"
 
-    def _record(self, row: Row, parents: dict[str, dict[str, int]]) -> SyncedRecord:
-        values = {
-            f"{name}_id" if name in parents else name: parents[name].get(value) if name in parents else value
-            for name, value in row.values.items()
-        }
-        return self.model(
-            tenant=self.tenant,
-            zoho_id=row.zoho_id,
-            fingerprint=row.fingerprint,
-            modified_time=row.marks.modified_time,
-            version=row.marks.version,
-            place=row.marks.place,
-            seen=row.marks.seen,
-            **values,
-        )
-
 
 MARK_COLUMNS = ("modified_time", "version", "place", "seen")
+
+
+def _marks(rows: list[Row]) -> dict[str, list]:
+    return {name: [getattr(row.marks, name) for row in rows] for name in MARK_COLUMNS}
 
 
 def blames_the_data(error: Exception) -> bool:

@@ -1,21 +1,20 @@
 """SyncViewSet: HTTP's side of a delivery, from the raw bytes to the answer."""
 
-import logging
-
+import structlog
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpResponse
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
-from . import deliveries, parking
+from . import deliveries, logs, parking
 from .answers import Answer
 from .body import read_body
 from .models import Tenant
 from .schema import LazySchema
 from .services import SyncService
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 class AlwaysJSON(BaseContentNegotiation):
@@ -42,8 +41,10 @@ class SyncViewSet(ViewSet):
     schema = LazySchema()
 
     def create(self, request: Request) -> HttpResponse:
+        logs.note(module=self.service.module)
         body = read_body(request)
         delivery = deliveries.receive(request.tenant, self.service.module, body, request.headers)
+        logs.note(delivery=str(delivery.uid))
         answer = deliveries.process(delivery, enough_releases=parking.BATCH)
         return AnswerResponse(answer, request.tenant)
 
@@ -63,6 +64,6 @@ class AnswerResponse(HttpResponse):
             if self.tenant_to_release:
                 parking.release(self.tenant_to_release)
         except (DatabaseError, InterfaceError) as error:
-            log.error("release put off error=%s", type(error).__name__)
+            log.error("release put off", tenant=self.tenant_to_release.slug, error=type(error).__name__)
         finally:
             super().close()

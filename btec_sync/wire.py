@@ -77,17 +77,17 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _check_depth(value: Any, levels: int) -> None:
     """Raises NotJSON where arrays and objects stand in each other more than `levels` deep."""
-    if isinstance(value, dict):
-        children = value.values()
-    elif isinstance(value, list):
-        children = value
-    else:
-        return
-    if not levels:
-        raise NotJSON(f"The body is nested deeper than {MAX_DEPTH} levels.")
-    for child in children:
-        if isinstance(child, dict | list):
-            _check_depth(child, levels - 1)
+    inner = [value] if type(value) in (dict, list) else []
+    for _ in range(levels):
+        inner = [
+            child
+            for outer in inner
+            for child in (outer.values() if type(outer) is dict else outer)
+            if type(child) is dict or type(child) is list
+        ]
+        if not inner:
+            return
+    raise NotJSON(f"The body is nested deeper than {MAX_DEPTH} levels.")
 
 
 def printable(text: str, limit: int = 100) -> str:

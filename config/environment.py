@@ -20,6 +20,14 @@ def text(name: str, default: str = "") -> str:
     return env.ENVIRON.get(name) or default
 
 
+def secret(name: str, *, least: int) -> str:
+    """A secret that goes into a header; empty where there is none. The error does not repeat it."""
+    value = text(name)
+    if value and not (len(value) >= least and value.isascii() and value.isprintable() and " " not in value):
+        raise ImproperlyConfigured(f"{name}: expected at least {least} ASCII characters without blanks.")
+    return value
+
+
 FLAGS = {
     "true": True,
     "1": True,

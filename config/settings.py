@@ -1,11 +1,14 @@
 """Every setting of the service. What an operator may change is an environment variable; README lists them."""
 
+import logging
 from datetime import timedelta
 
 from csp import constants as csp
 from django.core.exceptions import ImproperlyConfigured
 
-from .environment import BASE_DIR, choice, database, flag, number, text, time_zone, words
+from btec_sync import logs
+
+from .environment import BASE_DIR, choice, database, flag, number, secret, text, time_zone, words
 
 DEBUG = flag("DJANGO_DEBUG", False)
 
@@ -27,6 +30,16 @@ BTEC_MAX_BATCH = number("BTEC_MAX_BATCH", 1_000, maximum=2**20 - 1)
 BTEC_MAX_BODY_BYTES = number("BTEC_MAX_BODY_BYTES", 5 * 1024 * 1024, maximum=2**30)
 BTEC_LOCK_SECONDS = number("BTEC_LOCK_SECONDS", 10, maximum=600)
 BTEC_IDEMPOTENCY_HOURS = number("BTEC_IDEMPOTENCY_HOURS", 72, maximum=24 * 366)
+# What manage.py prune keeps, in days.
+BTEC_BODY_DAYS = number("BTEC_BODY_DAYS", 90, maximum=36_500)
+BTEC_HISTORY_DAYS = number("BTEC_HISTORY_DAYS", 730, maximum=36_500)
+if BTEC_BODY_DAYS > BTEC_HISTORY_DAYS:
+    raise ImproperlyConfigured(
+        "BTEC_BODY_DAYS: expected at most BTEC_HISTORY_DAYS, as a body is removed before its delivery is."
+    )
+
+# Who may read /metrics. None, and nobody may.
+BTEC_METRICS_TOKEN = secret("BTEC_METRICS_TOKEN", least=16)
 
 # The modules, parents before children: replay runs them in this order.
 BTEC_SYNC_SERVICES = [
@@ -50,6 +63,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
+    "drf_spectacular_sidecar",  # Swagger UI's files
     "axes",
     "btec_sync",
     "btec_sync.reference",
@@ -60,7 +74,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # Outermost, so that no answer on /v1/ escapes it as HTML.
+    "btec_sync.request_log.RequestLog",
+    # Outside all that answers, so that no answer on /v1/ escapes it as HTML.
     "btec_sync.middleware.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -134,6 +149,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LANGUAGE_CODE = "en"
 TIME_ZONE = time_zone("DJANGO_TIME_ZONE", "UTC")
 USE_TZ = True
+FORMAT_MODULE_PATH = "config.formats"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
@@ -162,8 +178,8 @@ X_FRAME_OPTIONS = "DENY"
 if flag("DJANGO_BEHIND_PROXY", False):
     # Only true where the proxy sets this header itself and drops what the client sent.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-# A load balancer asks for health over plain HTTP.
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+# A load balancer asks for health over plain HTTP, and Prometheus, for each machine by itself, for metrics.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 
 # Everything from here, nothing inline: what a record holds cannot become a script on a page.
 CONTENT_SECURITY_POLICY = {
@@ -190,20 +206,7 @@ AXES_DISABLE_ACCESS_LOG = True  # attempts that failed are kept, not who came an
 
 # --- Logs --------------------------------------------------------------------------------------------
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"()": "btec_sync.logs.PlainFormatter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {
-        "btec_sync": {
-            "handlers": ["console"],
-            "level": choice("BTEC_LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]),
-            "propagate": False,
-        },
-        "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
-        # Its warnings name users; the attempts themselves are in the admin.
-        "axes": {"handlers": ["console"], "level": "ERROR", "propagate": False},
-    },
-}
+LOGGING = logs.set_up(choice("BTEC_LOG_LEVEL", "INFO", logs.LEVELS), as_json=not DEBUG)
+# A request has one line, at its end, and the line does not say who was logged in.
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_USER_ID_FIELD = ""

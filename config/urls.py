@@ -2,12 +2,13 @@
 
 from django.contrib import admin
 from django.urls import include, path, re_path
-from django.views.generic import RedirectView
 from rest_framework.routers import SimpleRouter
 
 from btec_sync import health
+from btec_sync.admin_health import PAGE, sync_health
+from btec_sync.metrics.views import metrics
 from btec_sync.reference.views import ProgramViewSet, StudentViewSet
-from btec_sync.schema.views import schema
+from btec_sync.schema.views import docs, schema
 from grades.views import GradeViewSet
 from payments.views import PaymentViewSet
 from registrations.views import RegistrationViewSet
@@ -23,10 +24,14 @@ router.register("payments", PaymentViewSet, basename="payments")
 router.register("grades", GradeViewSet, basename="grades")
 
 urlpatterns = [
-    path("", RedirectView.as_view(url="/admin/")),
+    path("", health.home, name="home"),
     path("v1/sync/", include(router.urls)),
-    re_path("^v1/schema/?$", schema),
+    re_path("^v1/schema/?$", schema, name="schema"),
+    re_path("^v1/docs/?$", docs, name="docs"),
+    path("admin/sync-health/", admin.site.admin_view(sync_health), name=PAGE),
     path("admin/", admin.site.urls),
-    path("healthz", health.healthz),
-    path("readyz", health.readyz),
+    path("favicon.ico", health.favicon),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
 ]

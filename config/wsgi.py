@@ -1,5 +1,6 @@
 """What a WSGI server runs: `gunicorn config.wsgi`."""
 
+import gc
 import os
 
 from django.core.wsgi import get_wsgi_application
@@ -11,3 +12,8 @@ application = get_wsgi_application()
 from btec_sync.checks import refuse_unsafe_start  # noqa: E402  (the apps must be loaded first)
 
 refuse_unsafe_start()
+
+# What is loaded now stays until the end: the garbage collector need not look through it again and again,
+# which took a tenth of a batch's time.
+gc.collect()
+gc.freeze()

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from btec_sync import keys
 from btec_sync.admin_bases import ReadOnlyAdmin
-from btec_sync.models import ApiKey, Delivery, IdempotencyKey, RecordResult, Tenant
+from btec_sync.models import ApiKey, Delivery, IdempotencyKey, RecordResult, RecordToMend, Tenant, Tombstone
 from btec_sync.reference.models import Program, Student
 from grades.models import Grade
 from payments.models import Payment
@@ -22,7 +22,7 @@ from tests.api import Sender
 from units.models import Unit
 
 MIRRORS = [Student, Program, Unit, Registration, Payment, Grade]
-MACHINERY = [Delivery, RecordResult, IdempotencyKey, ApiKey]
+MACHINERY = [Delivery, RecordResult, RecordToMend, IdempotencyKey, ApiKey, Tombstone]
 NOT_OURS = ("/admin/auth/", "/admin/password_change/")
 #: Every model that nobody can edit. Tenants are a superuser's to edit.
 READ_ONLY = [*MIRRORS, *MACHINERY]
@@ -69,6 +69,7 @@ def fill(slug: str, word: str, number: int = 1) -> Tenant:
     sender = Sender(slug)
     for n in range(number):
         keys.create(tenant, name=f"{word} key {n}")
+        Tombstone.objects.create(tenant=tenant, module="students", zoho_id=f"{word}_gone_{n}", person=word)
         sender.post("students", _student(word, n), key=f"{word}-{n}")
     numbers = range(number)
     sender.post(

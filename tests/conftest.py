@@ -1,14 +1,17 @@
 """What every test can ask for."""
 
 import json
+import logging
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection, models
 
+from btec_sync import logs
 from tests import factories
 from tests.api import Sender
 
@@ -105,3 +108,19 @@ def pytest_collection_modifyitems(config, items):
     left_out = [item for item in items if item.get_closest_marker("postgresql")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture
+def log_lines():
+    """Gives all lines that were logged since the test began, as production would write them."""
+    configuration = logs.console(as_json=True)
+    formatter = configuration["formatters"]["lines"]
+    stream = StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(formatter.pop("()")(**formatter))
+    loggers = [logging.getLogger(name) for name in (None, *settings.LOGGING["loggers"])]
+    for logger in loggers:
+        logger.addHandler(handler)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    for logger in loggers:
+        logger.removeHandler(handler)

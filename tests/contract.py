@@ -335,6 +335,30 @@ class ModuleContract:
         assert record.modified_time == datetime(2026, 1, 15, 14, tzinfo=UTC)
         assert self.row() == self.stored
 
+    @pytest.mark.parametrize(
+        ("newer", "older"),
+        [
+            ({"Version": 2}, {"Version": 1}),
+            (
+                {"Modified_Time": "2026-01-15T14:00:00Z"},
+                {"Modified_Time": "2026-01-15T13:00:00Z"},
+            ),
+        ],
+        ids=["Version", "Modified_Time"],
+    )
+    def test_a_mark_is_remembered_when_the_same_comes_without_it(self, sender, newer, older):
+        name, (value, _) = next(iter(self.changes.items()))
+        plain = {key: value for key, value in self.record.items() if key != "Version"}
+
+        states = [
+            *sender.states(self.module, {**plain, **newer}),
+            *sender.states(self.module, plain),
+            *sender.states(self.module, {**plain, **older, name: value}),
+        ]
+
+        assert states == ["NEW", "UNCHANGED", "UNCHANGED"]
+        assert self.row() == self.stored
+
     def test_without_marks_the_last_arrival_wins_and_a_b_a_ends_in_a(self, sender):
         name, (value, _) = next(iter(self.changes.items()))
         a, b = self.copy(), self.copy(**{name: value})

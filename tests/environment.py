@@ -6,7 +6,7 @@ What a developer keeps in .env or in the shell must not change what tests see, t
 import os
 
 for name in list(os.environ):
-    if name.startswith(("BTEC_", "DJANGO_")) and not name.startswith("BTEC_TEST_"):
+    if name.startswith(("BTEC_", "DJANGO_")) and not name.startswith(("BTEC_TEST_", "BTEC_REQUIRE_NGINX")):
         del os.environ[name]
 
 os.environ |= {

@@ -63,7 +63,7 @@ class Server:
         """The answer to a well-formed request."""
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
             connection.request(method, path, body, headers or {})
-            return _read(connection.getresponse())
+            return read(connection.getresponse())
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=30)
@@ -76,7 +76,7 @@ class Server:
                 connection.shutdown(socket.SHUT_WR)
             with closing(http.client.HTTPResponse(connection)) as response:
                 response.begin()
-                return _read(response)
+                return read(response)
 
     def query(self, statement: str) -> list[tuple]:
         """Rows of the server's database, as others see it."""
@@ -88,15 +88,20 @@ class Server:
         self.process.wait()
 
 
-def _read(response: http.client.HTTPResponse) -> Answer:
+def read(response: http.client.HTTPResponse) -> Answer:
+    """All of an answer."""
     return Answer(response.status, response.headers, response.read())
 
 
 @contextmanager
 def server(
-    database_url: str, *, threads: int = 8, application: str = "config.wsgi", **environment: str
+    database_url: str,
+    *options: str,
+    threads: int = 8,
+    application: str = "config.wsgi",
+    **environment: str,
 ) -> Iterator[Server]:
-    """A server on this migrated database, until the block ends."""
+    """A server on this migrated database, with further options of gunicorn's, until the block ends."""
     # The socket is made here, so that the port is known and nobody can take it in between.
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -105,6 +110,7 @@ def server(
             [
                 *(sys.executable, "-m", "gunicorn", application, "--bind", f"fd://{listener.fileno()}"),
                 *("--worker-class", "gthread", "--threads", str(threads), "--no-control-socket"),
+                *options,
             ],
             cwd=ROOT,
             env=environ(database_url, **environment),
@@ -141,13 +147,15 @@ def _wait_until_alive(running: Server) -> None:
 @contextmanager
 def database() -> Iterator[str]:
     """The URL of a new, migrated database, of the kind that the tests run on."""
-    with _empty_database(os.environ["DATABASE_URL"]) as url:
+    with empty_database() as url:
         manage(url, "migrate", "--verbosity", "0")
         yield url
 
 
 @contextmanager
-def _empty_database(tests_url: str) -> Iterator[str]:
+def empty_database() -> Iterator[str]:
+    """The URL of a new database without tables, of the kind that the tests run on."""
+    tests_url = os.environ["DATABASE_URL"]
     if tests_url.startswith("sqlite"):
         with tempfile.TemporaryDirectory(prefix="btec-live-") as folder:
             yield f"sqlite:///{folder}/live.sqlite3"

@@ -41,7 +41,8 @@ def of(tenant: Tenant, model):
 
 
 def action(client, *deliveries: Delivery, **more):
-    selected = {"action": "replay_selected", "_selected_action": [d.pk for d in deliveries], **more}
+    selected = {"action": "replay_selected", "_selected_action": [d.pk for d in deliveries], "post": "yes"}
+    selected |= more
     return client.post(url(Delivery), selected, follow=True)
 
 

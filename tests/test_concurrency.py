@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from btec_sync import parking
 from btec_sync.deliveries import process
@@ -167,6 +167,20 @@ def test_who_waits_too_long_for_a_turn_is_told_when_to_come_back(tenant, setting
     assert int(second.headers["Retry-After"]) > 0
     assert set(Delivery.objects.values_list("state", flat=True)) == {"received"}
     assert Sender().states("units", factories.UnitRecord(id="u"), key="k") == ["NEW"]
+
+
+@pytest.mark.postgresql
+def test_a_release_waits_for_its_turn(tenant, settings):
+    settings.BTEC_LOCK_SECONDS = 1
+    Sender().post("programs", factories.ProgramRecord(id="prog_789"))
+    Sender().post("registrations", factories.RegistrationRecord())
+    Sender().post("students", factories.StudentRecord(id="somebody_else"))
+    RecordResult.objects.filter(module="registrations").update(ready=True)
+
+    with turn_held(tenant), pytest.raises(OperationalError):
+        parking.release(tenant)
+
+    assert RecordResult.objects.filter(ready=True).count() == 1
 
 
 @pytest.mark.postgresql

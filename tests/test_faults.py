@@ -14,6 +14,7 @@ from django.db import DatabaseError, connection, transaction
 from btec_sync import turns
 from btec_sync.models import Delivery
 from btec_sync.turns import take_turn
+from payments.models import Payment
 from tests import factories, live
 from tests.api import Sender, receive
 from units.models import Unit
@@ -30,11 +31,12 @@ def tenant(committed):
 
 
 @contextmanager
-def at_commit(table: str, event: str = "INSERT", action: str = REFUSE):
-    """A transaction that wrote to the table comes to grief when it commits."""
+def at_commit(table: str, event: str = "INSERT", action: str = REFUSE, rows: str = "1 = 1"):
+    """A transaction that wrote such rows to the table comes to grief when it commits."""
     if factories.on_sqlite():
         broken = triggered(
-            f"CREATE TRIGGER fault AFTER {event} ON {table} BEGIN INSERT INTO fault (other) VALUES (-1); END",
+            f"CREATE TRIGGER fault AFTER {event} ON {table} WHEN {rows}"
+            " BEGIN INSERT INTO fault (other) VALUES (-1); END",
             before="CREATE TABLE fault (id INTEGER PRIMARY KEY, other INTEGER"
             " REFERENCES fault (id) DEFERRABLE INITIALLY DEFERRED)",
             after=["DROP TRIGGER fault", "DROP TABLE fault"],
@@ -42,7 +44,7 @@ def at_commit(table: str, event: str = "INSERT", action: str = REFUSE):
     else:
         broken = on_postgresql(
             f"CREATE CONSTRAINT TRIGGER fault AFTER {event} ON {table}"
-            " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fault()",
+            f" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ({rows}) EXECUTE FUNCTION fault()",
             action,
         )
     with broken:
@@ -163,6 +165,77 @@ def test_a_session_that_ends_under_the_request_is_unavailable_and_the_next_works
     assert Sender().states("units", record, key="k") == ["NEW"]
     assert replay()[0] == 0
     assert Unit.objects.count() == 1
+
+
+@pytest.fixture
+def parked_payments(tenant):
+    """Three deliveries of a payment each that wait for the same registration, whose parents are there."""
+    Sender().post("students", factories.StudentRecord(id="stud_456"))
+    Sender().post("programs", factories.ProgramRecord(id="prog_789"))
+    return [
+        Sender().post("payments", factories.PaymentRecord(id=f"p{n}")).json()["delivery_id"] for n in range(3)
+    ]
+
+
+def test_a_released_record_that_cannot_be_committed_fails_its_own_delivery_alone(parked_payments, replay):
+    with at_commit("payments_payment", rows="NEW.zoho_id = 'p1'"):
+        states = Sender().states("registrations", factories.RegistrationRecord(id="reg_456"))
+    first, broken, last = [Delivery.objects.get(uid=uid) for uid in parked_payments]
+    stored = set(Payment.objects.values_list("zoho_id", flat=True))
+    status, _ = replay()
+
+    assert states == ["NEW"]
+    assert stored == {"p0", "p2"}
+    assert [(d.state, d.new) for d in (first, broken, last)] == [("done", 1), ("failed", 0), ("done", 1)]
+    assert "Traceback" in broken.traceback
+    assert (status, Payment.objects.count()) == (0, 3)
+    assert Delivery.objects.get(uid=broken.uid).state == "done"
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("when", [at_once, at_commit])
+def test_a_session_that_ends_in_a_release_leaves_the_parent_its_answer(parked_payments, replay, when):
+    registration = factories.RegistrationRecord(id="reg_456")
+    with when("payments_payment", action=END_SESSION):
+        states = Sender().states("registrations", registration)
+    stored = Payment.objects.count()
+    Sender().post("units", factories.UnitRecord())  # whoever comes next
+
+    assert (states, stored) == (["NEW"], 0)
+    assert Payment.objects.count() == 3
+    assert replay()[0] == 0
+
+
+@contextmanager
+def numbered():
+    """The sequence tries, whose numbers no rollback takes back."""
+    execute("CREATE SEQUENCE tries")
+    try:
+        yield
+    finally:
+        execute("DROP SEQUENCE tries")
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("when", [at_once, at_commit])
+@pytest.mark.parametrize("code", ["40001", "40P01"])
+def test_what_the_database_asks_to_be_tried_again_is_tried_again(tenant, code, when):
+    again = f"RAISE EXCEPTION 'once more' USING ERRCODE = '{code}'"
+    with numbered(), when("units_unit", action=f"IF nextval('tries') < 3 THEN {again}; END IF"):
+        states = Sender().states("units", factories.UnitRecord(), key="k")
+
+    assert states == ["NEW"]
+    assert (Delivery.objects.get().attempts, Unit.objects.count()) == (1, 1)
+
+
+@pytest.mark.postgresql
+def test_what_is_to_be_tried_again_for_ever_is_unavailable(tenant, replay):
+    with at_once("units_unit", action="RAISE EXCEPTION 'once more' USING ERRCODE = '40001'"):
+        response = Sender().post("units", factories.UnitRecord())
+
+    assert_unavailable(response)
+    assert Delivery.objects.get().state == "received"
+    assert replay()[0] == 0
 
 
 @pytest.mark.postgresql

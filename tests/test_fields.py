@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import time
 from decimal import Decimal
 
 import pytest
@@ -741,6 +742,29 @@ def test_anything_beside_good_fields_gives_values_or_errors(module, more):
     parsed = SERIALIZERS[module]().parse(record, ignore_unknown=False)
 
     assert_answerable(parsed)
+
+
+@pytest.mark.django_db
+@settings(UNHURRIED, max_examples=150, suppress_health_check=list(HealthCheck))
+@given(
+    module=st.sampled_from(list(SERIALIZERS)),
+    texts=st.lists(json_texts, min_size=1, max_size=3),
+    field=st.sampled_from(FIELDS),
+    text=json_texts,
+)
+def test_anything_that_json_can_say_is_answered_soon(sender, module, texts, field, text):
+    good = {name: json.dumps(value) for name, value in RECORDS[field[0]]().items()}
+    batches = [(module, texts), (field[0], [obj({**good, field[1]: text})])]
+    began = time.monotonic()
+
+    for to, records in batches:
+        response = sender.post_body(to, f'{{"data":{array(records)}}}')
+
+        assert response.status_code in (200, 400)
+        if response.status_code == 200:
+            assert len(response.json()["results"]) == len(records)
+            assert "ERROR" not in {result["status"] for result in response.json()["results"]}
+    assert time.monotonic() - began < 10
 
 
 @settings(UNHURRIED, max_examples=400)

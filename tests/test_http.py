@@ -1,7 +1,9 @@
 """The service behind a real gunicorn, spoken to in bytes: who is let in, and what HTTP can get wrong."""
 
+import gzip
 import json
 import time
+from contextlib import suppress
 
 import pytest
 from django.http import HttpRequest
@@ -373,12 +375,70 @@ def test_a_refused_body_that_does_not_come_is_not_waited_for(server, keys):
     assert time.monotonic() - began < 20
 
 
+def test_a_refused_body_that_comes_a_byte_at_a_time_is_not_waited_for(server, keys):
+    body = b" " * 65_536
+    began = time.monotonic()
+
+    with server.connect() as connection:
+        connection.sendall(request(keys["expired"], body=body).removesuffix(body))
+        connection.settimeout(0.5)
+        answer = b""
+        while not answer and time.monotonic() - began < 30:
+            connection.sendall(b" ")
+            with suppress(TimeoutError):
+                answer = connection.recv(65_536)
+
+    assert answer.startswith(b"HTTP/1.1 401 ")
+
+
 def test_a_large_chunked_body_is_refused(server, keys):
     part = b" " * (1024 * 1024)
     before = deliveries(server)
 
     assert_problem(server.exchange(chunked(keys["first"], chunks(*[part] * 6))), 413, "too_large")
     assert deliveries(server) == before
+
+
+def test_a_body_of_64_mib_is_refused_and_not_kept(server, keys):
+    before = deliveries(server)
+
+    answer = server.exchange(request(keys["first"], body=b" " * (64 * 1024 * 1024)))
+
+    assert_problem(answer, 413, "too_large")
+    assert deliveries(server) == before
+
+
+def test_what_unpacks_to_a_gibibyte_is_refused_packed(server, keys):
+    # A gibibyte of blanks in a mebibyte: gzip members may follow each other.
+    bomb = gzip.compress(b" " * (16 * 1024 * 1024)) * 64
+
+    answer = server.exchange(request(keys["first"], "Content-Encoding: gzip", body=bomb))
+
+    assert_problem(answer, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"data":', b'{"data":[{"id":'])
+def test_a_body_that_only_opens_is_refused_at_once(server, keys, opening):
+    began = time.monotonic()
+
+    answer = server.exchange(request(keys["first"], body=opening * (4 * 1024 * 1024 // len(opening))))
+
+    assert_problem(answer, 400, "malformed_json")
+    assert time.monotonic() - began < 10
+
+
+def test_requests_that_do_not_wait_for_answers_get_theirs_in_order(server, keys):
+    bodies = [json.dumps({"data": [{**UNIT, "id": f"piped_{n}"}]}).encode() for n in range(5)]
+    last = request(keys["first"], "Connection: close", body=bodies[-1])
+
+    with server.connect() as connection:
+        connection.sendall(b"".join(request(keys["first"], body=body) for body in bodies[:-1]) + last)
+        answers = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    places = [answers.find(f'"zoho_unit_id": "piped_{n}", "status": "NEW"'.encode()) for n in range(5)]
+    assert answers.count(b"HTTP/1.1 200 ") == 5
+    assert -1 not in places
+    assert places == sorted(places)
 
 
 def test_a_connection_goes_on_after_a_refusal(server, keys):

@@ -51,7 +51,8 @@ def test_a_repeat_is_not_applied_by_a_replay_either(sender, replay):
     sender.post("units", A, key="k")
 
     replay("--all")
-    IdempotencyKey.objects.all().delete()
+    IdempotencyKey.objects.all().delete()  # keys have their time
+    replay(str(Delivery.objects.latest("pk").uid))
     replay("--all")
 
     assert unit_name() == "B"
@@ -223,6 +224,21 @@ def test_a_key_that_was_used_anew_belongs_to_its_later_delivery_after_a_rebuild_
     replay("--all")
 
     assert sender.post("units", B, key="k").headers["Idempotent-Replayed"] == "true"
+
+
+def test_what_waits_for_a_replay_while_its_key_is_used_anew_is_not_refused(sender, tenant, settings, replay):
+    waiting = receive(tenant, "units", factories.UnitRecord(id="waited"))
+    waiting.headers["Idempotency-Key"] = "k"
+    waiting.received_at -= timedelta(hours=settings.BTEC_IDEMPOTENCY_HOURS, seconds=1)
+    waiting.save()
+    later = factories.UnitRecord(id="later")
+    sender.post("units", later, key="k")
+
+    status, _ = replay()
+
+    assert status == 0
+    assert set(Unit.objects.values_list("zoho_id", flat=True)) == {"waited", "later"}
+    assert sender.post("units", later, key="k").headers["Idempotent-Replayed"] == "true"
 
 
 def test_who_was_overtaken_by_a_replay_gets_the_answer_that_is_kept(tenant):

@@ -119,17 +119,41 @@ def test_an_old_delivery_never_rolls_newer_data_back(sender, replay):
     assert Unit.objects.get(zoho_id="u").unit_name == "new"
 
 
-def test_an_unchanged_delivery_counts_as_the_newest_that_spoke(sender, replay):
-    sender.post("units", factories.UnitRecord(id="u", Unit_Name="A"))
-    between = sender.post("units", factories.UnitRecord(id="u", Unit_Name="B", Version=-1)).json()
-    sender.post("units", factories.UnitRecord(id="u", Unit_Name="A"))
-    delivery = Delivery.objects.get(uid=between["delivery_id"])
-    delivery.body = bytes(delivery.body).replace(b'"Version": -1', b'"Version": 11')  # valid by now
-    delivery.save()
+def test_an_unchanged_delivery_counts_as_the_newest_that_spoke(sender, tenant, replay):
+    unit = factories.UnitRecord(id="u", Unit_Name="A")
+    sender.post("units", unit)
+    receive(tenant, "units", {**unit, "Unit_Name": "B"})  # stored, and left there by a crash
+    assert sender.states("units", unit) == ["UNCHANGED"]
 
-    replay()
+    status, _ = replay()
 
+    assert status == 0
     assert Unit.objects.get(zoho_id="u").unit_name == "A"
+
+
+def test_a_clock_set_back_makes_nothing_older(sender, tenant):
+    unit = factories.UnitRecord(id="u", Unit_Name="earlier")
+    sender.post("units", unit)
+    later = receive(tenant, "units", {**unit, "Unit_Name": "later"})
+    later.received_at -= timedelta(hours=6)
+    later.save()
+
+    deliveries.process(later)
+
+    assert Unit.objects.get().unit_name == "later"
+
+
+@pytest.mark.parametrize("marks", [{"Modified_Time": "2026-01-01T00:00:00Z"}, {"Version": 1}], ids=str)
+def test_of_equal_marks_the_later_arrival_wins_whenever_it_is_processed(sender, tenant, replay, marks):
+    unit = factories.UnitRecord(id="u", **marks)
+    receive(tenant, "units", {**unit, "Unit_Name": "earlier"})
+    sender.post("units", {**unit, "Unit_Name": "later"})
+
+    status, _ = replay()
+
+    assert status == 0
+    assert Unit.objects.get(zoho_id="u").unit_name == "later"
+    assert sender.states("units", {**unit, "Unit_Name": "latest"}) == ["UPDATED"]
 
 
 def test_a_dry_run_shows_the_table_and_changes_nothing(sender, replay):

@@ -58,7 +58,10 @@ def test_a_failed_login_leaves_no_password_behind_and_no_name_in_the_log(client,
     assert not logging.getLogger("axes.signals").isEnabledFor(logging.WARNING)
 
 
-@pytest.mark.parametrize("path", ["/admin/login/", "/admin/", "/healthz", "/v1/sync/units", "/v1/schema"])
+PATHS = ["/", "/admin/login/", "/admin/", "/healthz", "/metrics", "/v1/sync/units", "/v1/schema", "/v1/docs"]
+
+
+@pytest.mark.parametrize("path", PATHS)
 def test_every_page_carries_the_headers(client, user, path):
     client.force_login(user)
 
@@ -91,6 +94,14 @@ def test_over_https_there_is_hsts_and_cookies_are_secure(client, user, settings)
 INLINE = re.compile(
     r"<script(?![^>]*\bsrc=)(?![^>]*application/json)|<style|\sstyle=|\son[a-z]+=", re.IGNORECASE
 )
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/docs"])
+def test_no_public_page_needs_inline_script_or_style_or_another_server(client, db, path):
+    page = client.get(path).content.decode()
+
+    assert INLINE.findall(page) == []
+    assert re.findall(r"(?:src|href)=\"(?!/)", page) == []
 
 
 def test_no_page_of_the_admin_needs_inline_script_or_style(client, user):

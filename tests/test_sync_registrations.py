@@ -30,7 +30,7 @@ def test_an_empty_optional_lookup_waits_for_nobody(parents, tenant):
 
     assert candidate.errors == []
     assert service._missing(candidate, found) == []
-    assert service._record(service.compare(None, candidate)[1], found).program_id is None
+    assert service._values([service.compare(None, candidate)[1]], found)["program"] == [None]
 
 
 SEED_CURL = (

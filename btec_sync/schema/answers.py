@@ -144,6 +144,7 @@ def record_codes() -> dict[str, list[str]]:
                 found[code].append(message)
     found["unexpected_field"].append("not a field of this module.")
     found["missing_dependency"].append("a parent is not there. Create it first.")
+    found["erased"].append("it, or a parent, was erased at a person's request and is not stored again.")
     return {code: messages for code, messages in found.items() if messages}
 
 

@@ -1,8 +1,9 @@
-"""GET /v1/schema: the OpenAPI document, for people and for their tools."""
+"""The OpenAPI document: /v1/schema for tools, /v1/docs for people."""
 
 from functools import cache
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
@@ -22,6 +23,12 @@ def schema(request: HttpRequest) -> HttpResponse:
     if form not in MEDIA_TYPES.values():
         form = MEDIA_TYPES.get(request.get_preferred_type(list(MEDIA_TYPES)), "json")
     return HttpResponse(document(form), content_type=f"application/{form}")
+
+
+@require_safe
+def docs(request: HttpRequest) -> HttpResponse:
+    """Swagger UI, all of it from here: drf-spectacular-sidecar brings its files."""
+    return render(request, "btec_sync/docs.html")
 
 
 @cache

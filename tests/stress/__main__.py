@@ -1,15 +1,17 @@
-"""Shows that the service keeps its word under many senders and under faults: `make stress`.
+"""Shows that the service keeps its word: beside an oracle, under many senders, under faults. `make stress`.
 
-    python -m tests.stress                          everything: at least 500 faults for each database
+    python -m tests.stress                          everything: at least 50,000 records compared with the
+                                                    oracle and at least 500 faults for each database
     python -m tests.stress --short                  a little of everything, in less than a minute
     python -m tests.stress --faults 100 postgresql  that database alone
     python -m tests.stress concurrency              the senders alone, on both databases
+    python -m tests.stress oracle                   the oracle alone, on both databases
     python -m tests.stress --only COMMIT faults     only kinds of faults with that word in their names
 
 A gunicorn with two workers and a real database, both our own, on the loopback. SQLite lies on a small tmpfs
 and PostgreSQL has its tables on one, so that the disk can be full; who may not mount one goes without that
-fault. What is shown: tests/stress/concurrency.py, faults.py and verdicts.py. Exit status 1 when anything is
-missing, doubled, not explained by a fault, or slow to recover.
+fault. What is shown: tests/stress/comparison.py, concurrency.py, faults.py and verdicts.py. Exit status 1
+when anything is missing, doubled, not explained by a fault, or slow to recover.
 """
 
 import argparse
@@ -27,10 +29,12 @@ from pathlib import Path
 
 from tests import live
 from tests.stress import campaign, concurrency, faults, verdicts
+from tests.stress.comparison import compared_with_the_oracle
 from tests.stress.databases import Database, PostgreSQL, SQLite, prepare, with_postgres
 from tests.stress.server import Server
 from tests.stress.traffic import PRIVATE, Traffic
 
+PARTS = ["oracle", "concurrency", "faults"]
 DATABASES = {"sqlite": SQLite, "postgresql": PostgreSQL}
 SENDERS = 6
 
@@ -41,7 +45,7 @@ def main(arguments: list[str]) -> int:
     options = parse(arguments)
     wrong = []
     for name in DATABASES:
-        if not (options.senders[name] or options.faults[name]):
+        if name not in options.databases:
             continue
         if name == "postgresql" and not (module := with_postgres()).find_programs():
             say(f"PostgreSQL: not run. {module.MISSING}", "")
@@ -54,23 +58,27 @@ def main(arguments: list[str]) -> int:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.stress", description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", choices=[[], *DATABASES, "concurrency", "faults"], metavar="NAME")
+    parser.add_argument("names", nargs="*", choices=[[], *DATABASES, *PARTS], metavar="NAME")
     parser.add_argument("--short", action="store_true", help="a few of each, for CI")
+    parser.add_argument(
+        "--records", type=int, metavar="N", help="so many beside the oracle for each database (50,000)"
+    )
     parser.add_argument("--faults", type=int, metavar="N", help="so many for each database (520)")
     parser.add_argument(
-        "--seconds", type=float, metavar="N", help="no more faults for a database after that (660)"
+        "--seconds", type=float, metavar="N", help="no more faults for a database after that (1,200)"
     )
     parser.add_argument(
         "--only", default="", metavar="WORD", help="only kinds of faults with it in their names"
     )
     parser.add_argument("--seed", type=int, default=1, help="of the plan and the traffic")
     options = parser.parse_args(arguments)
-    parts = {"concurrency", "faults"} & set(options.names) or {"concurrency", "faults"}
-    databases = set(DATABASES) & set(options.names) or set(DATABASES)
-    count = options.faults or (1 if options.short else 520)
-    options.faults = {name: count * (name in databases and "faults" in parts) for name in DATABASES}
-    options.senders = {name: name in databases and "concurrency" in parts for name in DATABASES}
-    options.seconds = options.seconds or (15 if options.short else 660)
+    options.parts = set(PARTS) & set(options.names) or set(PARTS)
+    options.databases = set(DATABASES) & set(options.names) or set(DATABASES)
+    # In a short pass the oracle has its say in the tests already.
+    options.records = options.records or (0 if options.short else 50_000)
+    options.records *= "oracle" in options.parts
+    options.faults = options.faults or (1 if options.short else 520)
+    options.seconds = options.seconds or (15 if options.short else 1_200)
     return options
 
 
@@ -83,20 +91,37 @@ def show(name: str, options: argparse.Namespace) -> list[str]:
     """What is wrong with the service on one database."""
     say(f"{DATABASES[name].name}")
     began = time.monotonic()
-    with DATABASES[name]() as database, clock() as path:
+    with DATABASES[name]() as database:
+        wrong = show_oracle(database, options.records) if options.records else []
+        if options.parts - {"oracle"}:
+            wrong += show_server(database, options)
+    say(*(f"  WRONG: {words}" for words in verdicts.shortened(wrong)))
+    say(f"  {'FAILED' if wrong else 'held'} after {time.monotonic() - began:.0f} s", "")
+    return wrong
+
+
+def show_oracle(database: Database, records: int) -> list[str]:
+    compared, wrong = compared_with_the_oracle(database.url, records)
+    say(f"  {compared:,} records compared with the oracle")
+    return wrong
+
+
+def show_server(database: Database, options: argparse.Namespace) -> list[str]:
+    """The senders and the faults, one after the other on the same tables, and what they left behind."""
+    wrong = []
+    with clock() as path:
         keys = prepare(database)
         with Server(database.service_url, threads=16, STRESS_CLOCK=str(path)) as server:
             server.wait_for_workers()
             traffics = [Traffic(server.port, key, options.seed) for key in keys]
-            wrong = show_senders(database, traffics, options) if options.senders[name] else []
-            if options.faults[name]:
+            if "concurrency" in options.parts:
+                wrong += show_senders(database, traffics, options)
+            if "faults" in options.parts:
                 if not options.short:
                     server.restart(BTEC_LOCK_SECONDS=str(PostgreSQL.lock_seconds))
                 wrong += show_faults(faults.Stage(database, server, path), traffics[0], options)
             database.relax()
             wrong += run_steps(aftermath(database, traffics[0], server, options))
-    say(*(f"  WRONG: {words}" for words in verdicts.shortened(wrong)))
-    say(f"  {'FAILED' if wrong else 'held'} after {time.monotonic() - began:.0f} s", "")
     return wrong
 
 
@@ -116,7 +141,7 @@ def show_senders(database: Database, traffics: list[Traffic], options: argparse.
 
 def show_faults(stage: faults.Stage, traffic: Traffic, options: argparse.Namespace) -> list[str]:
     kinds = faults.kinds(stage.database, short=options.short, only=options.only)
-    planned = campaign.plan(kinds, options.faults[stage.database.name.lower()], options.seed)
+    planned = campaign.plan(kinds, options.faults, options.seed)
     traffic.statuses.clear()
     traffic.start(SENDERS)
     began = time.monotonic()

@@ -18,7 +18,7 @@ from btec_sync import parking
 from btec_sync.logs import quiet
 from btec_sync.models import Delivery, RecordResult, State, Tenant
 from btec_sync.problems import Unavailable
-from btec_sync.replay import in_order, replay
+from btec_sync.replay import in_order, left_as_they_are, replay
 from btec_sync.services import services
 
 CHUNK = 1_000
@@ -29,7 +29,8 @@ class Command(BaseCommand):
         "Runs stored deliveries again, parents' modules first, then in the order of arrival. Without "
         "arguments: every delivery that is not done. Newer data is never rolled back; an interruption loses "
         "nothing. "
-        "Exit status: 0 all are done, 1 some still are not, 2 wrong use, or the database is away."
+        "Exit status: 0 all are done, 1 some still are not, or their bodies are not kept any more, "
+        "2 wrong use, or the database is away."
     )
 
     def add_arguments(self, parser):
@@ -62,8 +63,8 @@ class Command(BaseCommand):
                 quiet() if verbosity < 2 else nullcontext(),
                 transaction.atomic() if dry_run else nullcontext(),
             ):
-                for _ in tqdm(replay(numbers), total=len(numbers), unit="delivery", disable=None):
-                    pass
+                replayed = tqdm(replay(numbers), total=len(numbers), unit="delivery", disable=None)
+                gone = sum(delivery.body_removed_at is not None for delivery in replayed)
                 release_what_is_ready(numbers)
                 after = tally(numbers)
                 if dry_run:
@@ -80,8 +81,11 @@ class Command(BaseCommand):
         left = sum(count for state, count in after.items() if state in UNFINISHED)
         if dry_run:
             self.stdout.write("Dry run: nothing was changed.")
+        if gone:
+            self.stdout.write(left_as_they_are(gone))
         if left:
             self.stdout.write(f"{left} of {len(numbers)} deliveries are not done.")
+        if left or gone:
             raise SystemExit(1)
         self.stdout.write(f"All {len(numbers)} deliveries are done.")
 

@@ -1,0 +1,254 @@
+"""Reading what Zoho exports: the CSV of a Bulk Read job, the ZIP that it comes in, and JSON lines.
+
+Streamed: one line is in memory at a time, and everything is bounded before it can cost anything. What
+comes out are records as JSON text, as a sender would write them.
+https://www.zoho.com/crm/developer/docs/api/v8/bulk-read/download-result.html
+"""
+
+import csv
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from . import fields, wire
+from .serializers import RecordSerializer, is_system_field
+
+LONGEST_LINE = 1024 * 1024
+#: A number as JSON spells it.
+NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+BOM = b"\xef\xbb\xbf"
+MOST_NAMED = 10
+
+
+class WrongFile(ValueError):
+    """The file cannot be read as what it should be; the message says where and what to mend."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(f"line {line:,}: {message}" if line else message)
+
+
+class Export:
+    """A file of records. `size` is that of its content, `read` how far we are."""
+
+    def __init__(self, stream: IO[bytes], size: int, *, is_csv: bool, most_bytes: int) -> None:
+        self.stream = stream
+        self.size = size
+        self.is_csv = is_csv
+        self.most_bytes = most_bytes
+        self.read = 0
+        self.line = 0
+
+    def records(
+        self, serializer: type[RecordSerializer], *, ignore_unknown: bool
+    ) -> Iterator[tuple[int, bytes]]:
+        """Each record's first line and its JSON text. Raises WrongFile at the first line that is none."""
+        if self.is_csv:
+            return _from_csv(self._lines(), serializer, ignore_unknown=ignore_unknown)
+        return _from_json(self._lines())
+
+    def _lines(self) -> Iterator[bytes]:
+        """The lines, none of them too long and not too many bytes in all. Raises WrongFile."""
+        while line := self._line():
+            self.line += 1
+            self.read += len(line)
+            if self.read > self.most_bytes:
+                raise WrongFile(
+                    f"the content is larger than {self.most_bytes:,} bytes (--max-bytes).", self.line
+                )
+            if len(line) > LONGEST_LINE:
+                raise WrongFile(f"longer than {LONGEST_LINE:,} bytes.", self.line)
+            yield line.removeprefix(BOM) if self.line == 1 else line
+
+    def _line(self) -> bytes:
+        try:
+            return self.stream.readline(LONGEST_LINE + 1)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+            raise WrongFile("the file cannot be read from here on.", self.line + 1) from error
+
+
+@contextmanager
+def opened(path: Path, *, most_bytes: int) -> Iterator[Export]:
+    """The export in a file: .csv, .jsonl or .ndjson, or a .zip with one of these in it. Raises WrongFile."""
+    with ExitStack() as stack:
+        try:
+            export = _open(path, stack, most_bytes)
+        except zipfile.BadZipFile as error:
+            raise WrongFile("not a ZIP file, or a damaged one.") from error
+        except (NotImplementedError, RuntimeError) as error:
+            raise WrongFile("the archive is encrypted, or packed in a way that cannot be read.") from error
+        except OSError as error:
+            raise WrongFile(f"cannot be read: {error.strerror}.") from error
+        yield export
+
+
+def _open(path: Path, stack: ExitStack, most_bytes: int) -> Export:
+    file = stack.enter_context(path.open("rb"))
+    if path.suffix.lower() != ".zip":
+        return Export(file, path.stat().st_size, is_csv=_is_csv(path.name), most_bytes=most_bytes)
+    archive = stack.enter_context(zipfile.ZipFile(file))
+    member = _only_member(archive)
+    is_csv = _is_csv(member.filename)
+    size = _unpacked_size(archive, member, most_bytes)
+    return Export(stack.enter_context(archive.open(member)), size, is_csv=is_csv, most_bytes=most_bytes)
+
+
+def _unpacked_size(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most_bytes: int) -> int:
+    """The size as it is unpacked, whatever the archive says of it. Raises WrongFile for a damaged one.
+
+    The checksum comes at the end, and nothing is to be imported that it does not cover.
+    """
+    size = 0
+    try:
+        with archive.open(member) as stream:
+            while part := stream.read(LONGEST_LINE):
+                size += len(part)
+                if size > most_bytes:
+                    raise WrongFile(f"the content is larger than {most_bytes:,} bytes (--max-bytes).")
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise WrongFile("the archive is damaged.") from error
+    return size
+
+
+def _only_member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    members = [info for info in archive.infolist() if not info.is_dir()]
+    if len(members) != 1:
+        raise WrongFile(f"the archive holds {len(members):,} files; expected one.")
+    return members[0]
+
+
+def _is_csv(name: str) -> bool:
+    suffix = Path(name).suffix.lower()
+    if suffix not in (".csv", ".jsonl", ".ndjson"):
+        raise WrongFile(
+            f"{wire.printable(name)}: expected .csv, .jsonl or .ndjson, or one of them in a .zip."
+        )
+    return suffix == ".csv"
+
+
+# --- JSON lines --------------------------------------------------------------------------------------
+
+
+def _from_json(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    for number, line in enumerate(lines, start=1):
+        text = line.strip()
+        if not text:
+            continue
+        try:
+            record = wire.loads(text)
+        except wire.NotJSON as error:
+            raise WrongFile(str(error).replace("The body", "the line"), number) from error
+        if not isinstance(record, dict):
+            raise WrongFile("expected one JSON object on each line.", number)
+        yield number, text
+
+
+# --- CSV ---------------------------------------------------------------------------------------------
+
+#: A cell as JSON text; None where it is empty.
+Convert = Callable[[str], str | None]
+
+
+def _from_csv(
+    lines: Iterable[bytes], serializer: type[RecordSerializer], *, ignore_unknown: bool
+) -> Iterator[tuple[int, bytes]]:
+    csv.field_size_limit(LONGEST_LINE)
+    rows = csv.reader(_decoded(lines), strict=True)
+    columns: list[tuple[str, Convert] | None] | None = None
+    while True:
+        number = rows.line_num + 1
+        try:
+            row = next(rows)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            raise WrongFile(f"not CSV: {error}.", number) from error
+        if not row:
+            continue
+        if columns is None:
+            columns = _columns(row, serializer, ignore_unknown=ignore_unknown)
+            continue
+        if len(row) != len(columns):
+            raise WrongFile(f"{len(row)} cells, where the header has {len(columns)}.", number)
+        yield number, _record(columns, row)
+    if columns is None:
+        raise WrongFile("the file is empty; expected a header with the fields' API names.")
+
+
+def _decoded(lines: Iterable[bytes]) -> Iterator[str]:
+    for number, line in enumerate(lines, start=1):
+        try:
+            text = line.decode()
+        except UnicodeDecodeError as error:
+            raise WrongFile("not UTF-8.", number) from error
+        if "\0" in text:
+            raise WrongFile("holds a NUL character.", number)
+        yield text
+
+
+def _record(columns: list[tuple[str, Convert] | None], row: list[str]) -> bytes:
+    cells = zip(columns, row, strict=True)
+    members = (
+        f"{json.dumps(column[0])}: {text}"
+        for column, cell in cells
+        if column and (text := column[1](cell)) is not None
+    )
+    return "{{{}}}".format(", ".join(members)).encode()
+
+
+def _columns(
+    header: list[str], serializer: type[RecordSerializer], *, ignore_unknown: bool
+) -> list[tuple[str, Convert] | None]:
+    """What each column becomes: the record's key and how a cell is written, or None for one left out."""
+    if twice := {name for name in header if header.count(name) > 1}:
+        raise WrongFile(f"twice in the header: {_named(twice)}.")
+    declared = serializer().fields
+    if "id" not in header:
+        raise WrongFile("the header has no id.")
+    found, unknown = [], []
+    for name in header:
+        key, _, part = name.partition(".")
+        field = declared.get(key)
+        if isinstance(field, fields.Lookup):
+            # A bare lookup column holds the id, unless that has a column of its own.
+            wanted = part == "id" or (not part and f"{key}.id" not in header)
+            found.append((key, _lookup) if wanted else None)
+        elif field and not part:
+            found.append((key, _number if _takes_numbers(field) else _text))
+        else:
+            found.append(None)
+            if not is_system_field(key):
+                unknown.append(name)
+    if unknown and not ignore_unknown:
+        raise WrongFile(
+            f"no fields of this module: {_named(unknown)}. Leave them out of the Bulk Read job's fields, or "
+            "set the tenant's unknown fields to ignore."
+        )
+    return found
+
+
+def _named(names: Iterable[str]) -> str:
+    shown = sorted(names)
+    more = f" and {len(shown) - MOST_NAMED} more" if len(shown) > MOST_NAMED else ""
+    return ", ".join(wire.printable(name) for name in shown[:MOST_NAMED]) + more
+
+
+def _takes_numbers(field: Any) -> bool:
+    return str not in field.json_types
+
+
+def _text(cell: str) -> str | None:
+    return json.dumps(cell, ensure_ascii=False) if cell else None
+
+
+def _number(cell: str) -> str | None:
+    """A number as it is spelled, digit for digit. Anything else stays text, and the record is INVALID."""
+    return cell if NUMBER.fullmatch(cell) else _text(cell)
+
+
+def _lookup(cell: str) -> str | None:
+    return f'{{"id": {json.dumps(cell)}}}' if cell else None

@@ -1,0 +1,245 @@
+"""Erasing a person: their records, and every trace of these in results, bodies and answers.
+
+The tombstones go first, so that nothing comes back while the rest is under way, and they hold all that a
+run needs to know: one that was interrupted is finished by the next.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from . import tombstones
+from .models import Delivery, RecordResult, State, Tenant, Tombstone
+from .redaction import NoRecords, positions, redact_answer, redact_body, redact_move, without_ids
+from .services import SyncService, services
+from .turns import take_turn, with_retries
+
+#: The module whose records are persons.
+PERSONS = "students"
+# Bodies that are read at once: each may hold megabytes.
+BODIES = 25
+# Ids are ASCII: whatever else JSON may write for one of their letters begins so.
+ESCAPED = b"\\u00"
+
+Ids = dict[str, set[str]]
+
+
+class Erasure:
+    """One run for one person. `report` counts what it did, or on a dry run would do."""
+
+    def __init__(self, tenant: Tenant, person: str, *, dry_run: bool = False) -> None:
+        self.tenant = tenant
+        self.person = person
+        self.dry_run = dry_run
+        self.ids: Ids = {}
+        self.report: Counter[str] = Counter()
+        self._counted: set[int] = set()
+
+    def to_read(self) -> int:
+        """How many deliveries run() looks into, once; some modules may be read again."""
+        return self._deliveries(*self._modules()).count()
+
+    def run(self, progress: Callable[[int], Any]) -> None:
+        """Erases everything, in transactions of a moment each. Calls progress with deliveries read."""
+        with_retries(self._erase_records)
+        for module in self._modules():
+            self._search(services()[module], progress)
+        with_retries(self._erase_results)
+
+    # Records
+
+    def _erase_records(self) -> None:
+        with transaction.atomic():
+            take_turn(self.tenant)
+            self.ids = _merged(tombstoned(self.tenant, self.person), stored_of(self.tenant, self.person))
+            for module, service in reversed(services().items()):
+                zoho_ids = self.ids.get(module, set())
+                self.report[module] += self._delete(service.model.objects, zoho_id__in=zoho_ids)
+                if not self.dry_run:
+                    tombstones.add(self.tenant, module, zoho_ids, person=self.person)
+
+    def _erase_results(self) -> None:
+        with transaction.atomic():
+            take_turn(self.tenant)
+            # What came and was refused meanwhile has left tombstones as well.
+            for module, zoho_ids in _merged(self.ids, tombstoned(self.tenant, self.person)).items():
+                rows = RecordResult.objects.filter(module=module)
+                self.report["results"] += self._delete(rows, zoho_id__in=zoho_ids)
+
+    def _delete(self, rows, **which: Any) -> int:
+        found = rows.filter(tenant=self.tenant, **which)
+        return found.count() if self.dry_run else found.delete()[0]
+
+    # Deliveries
+
+    def _modules(self) -> list[str]:
+        """Those that can speak of a person: theirs, and those that point at one of these, in order."""
+        found = {PERSONS}
+        for module, service in services().items():
+            if any(parent.module in found for parent in service.dependencies.values()):
+                found.add(module)
+        return [module for module in services() if module in found]
+
+    def _deliveries(self, *modules: str):
+        return Delivery.objects.filter(tenant=self.tenant, module__in=modules).order_by("pk")
+
+    def _search(self, service: type[SyncService], progress: Callable[[int], Any]) -> None:
+        """Redacts a module's deliveries; anew where it finds records of the person that were never stored."""
+        known = -1
+        while known < len(self.ids.setdefault(service.module, set())):
+            known = len(self.ids[service.module])
+            for number, body in self._bodies(service.module, progress):
+                self._look_into(service, number, body)
+
+    def _bodies(self, module: str, progress: Callable[[int], Any]) -> Iterator[tuple[int, bytes]]:
+        last = 0
+        rows = self._deliveries(module).filter(body_removed_at=None)
+        while page := list(rows.filter(pk__gt=last).values_list("pk", "body")[:BODIES]):
+            for number, body in page:
+                yield number, bytes(body)
+            last = page[-1][0]
+            progress(len(page))
+
+    def _look_into(self, service: type[SyncService], number: int, body: bytes) -> None:
+        concerns = Concerns(service, self.ids)
+        if not concerns.may_be_in(body):
+            return
+        try:
+            if not positions(body, concerns):
+                return
+        except NoRecords:
+            if not concerns.is_named_in(body):
+                return
+        if not self.dry_run:
+            with_retries(lambda: self._redact(service, number, concerns))
+        elif number not in self._counted:
+            self._counted.add(number)
+            self._count(service, concerns, body)
+
+    def _redact(self, service: type[SyncService], number: int, concerns: "Concerns") -> None:
+        with transaction.atomic():
+            take_turn(self.tenant)
+            delivery = Delivery.objects.only("body", "answer", "state").filter(pk=number).first()
+            if delivery is None or not delivery.body:
+                return
+            body = bytes(delivery.body)
+            found = self._count(service, concerns, body)
+            # What the database said of a record repeats it.
+            changes: dict[str, Any] = {"traceback": ""}
+            if found is None:
+                changes |= {"body": b"", "body_removed_at": timezone.now(), "state": Delivery.State.REJECTED}
+            else:
+                answer = redact_answer(bytes(delivery.answer), service, found)
+                changes |= {"body": redact_body(body, found), "answer": answer}
+                results = RecordResult.objects.filter(delivery=number, position__in=found)
+                self.report["results"] += results.delete()[0]
+                new = tombstones.own(service(self.tenant), concerns.own)
+                tombstones.add(self.tenant, service.module, new, person=self.person)
+                self._forget_moves(service, concerns.own - new, set().union(*concerns.parents.values()))
+            Delivery.objects.filter(pk=number).update(**changes)
+
+    def _forget_moves(self, service: type[SyncService], moved: set[str], erased: set[str]) -> None:
+        """Of a record that is somebody else's by now: that it was this person's before."""
+        results = RecordResult.objects.filter(tenant=self.tenant, module=service.module, zoho_id__in=moved)
+        for result in results.filter(state=State.UPDATED):
+            changed = without_ids(result.changed_fields, service, erased)
+            if changed == result.changed_fields:
+                continue
+            RecordResult.objects.filter(pk=result.pk).update(changed_fields=changed)
+            delivery = Delivery.objects.only("answer").get(pk=result.delivery_id)
+            answer = redact_move(bytes(delivery.answer), service, result.position, erased)
+            Delivery.objects.filter(pk=delivery.pk).update(answer=answer)
+
+    def _count(self, service: type[SyncService], concerns: "Concerns", body: bytes) -> list[int] | None:
+        """Where the person stands in the body; None where it can only be removed as a whole."""
+        concerns.own = set()
+        try:
+            found = positions(body, concerns)
+        except NoRecords:
+            self.report["bodies removed"] += 1
+            return None
+        self.report["bodies redacted"] += 1
+        self.report["records in bodies"] += len(found)
+        self.ids[service.module] |= tombstones.own(service(self.tenant), concerns.own)
+        return found
+
+
+class Concerns:
+    """Whether a record of a module is one of the erased or points at one; `own` gathers their ids."""
+
+    def __init__(self, service: type[SyncService], ids: Ids) -> None:
+        self.erased = ids.get(service.module, set())
+        lookups = service.serializer_class.data_fields().items()
+        self.parents = {
+            zoho_name: ids.get(service.dependencies[name].module, set())
+            for zoho_name, name in lookups
+            if name in service.dependencies
+        }
+        self.own: set[str] = set()
+        named = sorted(self.erased.union(*self.parents.values()))
+        self.needles = [zoho_id.encode() for zoho_id in named]
+
+    def __call__(self, record: Any) -> bool:
+        if not isinstance(record, dict):
+            return False
+        zoho_id = record.get("id")
+        # By what type it was sent does not matter here: an id that was sent as a number is one too.
+        found = _id(zoho_id) in self.erased or any(
+            _id(record.get(zoho_name)) in parents for zoho_name, parents in self.parents.items()
+        )
+        if found and isinstance(zoho_id, str) and ZOHO_ID.fullmatch(zoho_id):
+            self.own.add(zoho_id)
+        return found
+
+    def may_be_in(self, body: bytes) -> bool:
+        return bool(self.needles) and (ESCAPED in body or any(needle in body for needle in self.needles))
+
+    def is_named_in(self, body: bytes) -> bool:
+        """Whether a body that cannot be read as records holds one of the ids as a word."""
+        return any(
+            re.search(rb"(?<![\w.:-])" + re.escape(needle) + rb"(?![\w.:-])", body) for needle in self.needles
+        )
+
+
+ZOHO_ID = re.compile("[A-Za-z0-9_.:-]{1,64}")
+
+
+def _id(value: Any) -> str | None:
+    if isinstance(value, dict):
+        value = value.get("id")
+    return value if isinstance(value, str) else None
+
+
+def stored_of(tenant: Tenant, person: str) -> Ids:
+    """The Zoho ids of a person's records by module: theirs, and what points at them, to the end."""
+    found: Ids = {PERSONS: {person}}
+    pks: dict[str, list[int]] = {}
+    for module, service in services().items():
+        rows = service.model.objects.none()
+        if module == PERSONS:
+            rows = service.model.objects.filter(tenant=tenant, zoho_id=person)
+        for name, parent in service.dependencies.items():
+            if pks.get(parent.module):
+                rows |= service.model.objects.filter(tenant=tenant, **{f"{name}__in": pks[parent.module]})
+        pairs = dict(rows.values_list("pk", "zoho_id"))
+        if pairs:
+            pks[module] = list(pairs)
+            found.setdefault(module, set()).update(pairs.values())
+    return found
+
+
+def tombstoned(tenant: Tenant, person: str) -> Ids:
+    """The same of what was erased before."""
+    found: Ids = {}
+    rows = Tombstone.objects.filter(tenant=tenant, person=person).order_by()
+    for module, zoho_id in rows.values_list("module", "zoho_id"):
+        found.setdefault(module, set()).add(zoho_id)
+    return found
+
+
+def _merged(one: Ids, other: Ids) -> Ids:
+    return {module: one.get(module, set()) | other.get(module, set()) for module in {*one, *other}}

@@ -1,0 +1,57 @@
+"""A result's errors as a text that every database can search: which field, which code.
+
+"\\nAmount\\tinvalid_type\\nStudent.id\\trequired\\n": a line for each, line ends around all, so that
+none is found by a part of its name.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from django.db.models import Count, QuerySet, Value
+from django.db.models.functions import StrIndex
+from django.db.models.lookups import GreaterThan
+
+from .models import RecordResult
+
+#: Where no field is wrong, but the whole: the record is no object.
+WHOLE_RECORD = "(record)"
+# Of so many different texts the fields and codes are counted; beyond are single records.
+MOST_TEXTS = 1_000
+
+
+def text(found: Iterable[tuple[str, str]]) -> str:
+    """Of (field, code) pairs. A field is what a sender wrote, and may hold any character."""
+    lines = dict.fromkeys(f"{' '.join(field.split()) or WHOLE_RECORD}\t{code}\n" for field, code in found)
+    return "\n" + "".join(lines) if lines else ""
+
+
+def pairs(faults: str) -> Iterator[tuple[str, str]]:
+    for line in faults.strip("\n").split("\n"):
+        field, _, code = line.rpartition("\t")
+        if field:
+            yield field, code
+
+
+def with_field(results: QuerySet[RecordResult], field: str) -> QuerySet[RecordResult]:
+    return _holding(results, f"\n{field}\t")
+
+
+def with_code(results: QuerySet[RecordResult], code: str) -> QuerySet[RecordResult]:
+    return _holding(results, f"\t{code}\n")
+
+
+def _holding(results: QuerySet[RecordResult], part: str) -> QuerySet[RecordResult]:
+    # LIKE would tell Amount from amount on PostgreSQL only.
+    return results.filter(GreaterThan(StrIndex("faults", Value(part)), 0))
+
+
+def count(
+    results: QuerySet[RecordResult], of: Callable[[str, str], Any] = lambda field, code: (field, code)
+) -> Counter:
+    """How many of the results have each pair, or what is made of one, such as its code."""
+    texts = results.exclude(faults="").order_by().values_list("faults").annotate(n=Count("pk"))
+    counts: Counter = Counter()
+    for found, n in texts.order_by("-n")[:MOST_TEXTS]:
+        counts.update(dict.fromkeys((of(*pair) for pair in pairs(found)), n))
+    return counts

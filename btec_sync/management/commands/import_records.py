@@ -1,0 +1,135 @@
+"""manage.py import_records MODULE FILE --tenant SLUG [--check]"""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError
+from tqdm import tqdm
+
+from btec_sync.bulk_read import Export, WrongFile, opened
+from btec_sync.imports import Imported, import_records
+from btec_sync.logs import quiet
+from btec_sync.models import State, Tenant
+from btec_sync.problems import Unavailable
+from btec_sync.reconciliation import Comparison, compare
+from btec_sync.services import SyncService, services
+
+MOST_BYTES = 2 * 1024**3
+KINDS = {
+    "same": "the same here and in the file",
+    "missing": "in the file, not here",
+    "different": "here with other values",
+    "newer here": "here with other values, modified later than the file's",
+    "extra": "here, not in the file",
+    "invalid": "in the file, and would be INVALID",
+    "erased": "in the file, and erased here at a person's request",
+    "repeated": "in the file more than once",
+}
+FINE = {"same"}
+
+
+class Command(BaseCommand):
+    help = (
+        "Imports the CSV of a Zoho Bulk Read job, the ZIP that it comes in, or JSON lines, by the way that "
+        "Zoho's requests take. Interrupted or not, it can be run again: what is stored is UNCHANGED. "
+        "Exit status: 0 all are stored (--check: all are the same), 1 some are not, 2 wrong use, a file that "
+        "cannot be read, or the database is away."
+    )
+
+    def add_arguments(self, parser):
+        parser.add_argument("module", choices=list(services()))
+        parser.add_argument("file", type=Path, help=".csv, .jsonl or .ndjson, or a .zip with one of them")
+        parser.add_argument("--tenant", metavar="SLUG", required=True)
+        parser.add_argument("--check", action="store_true", help="write nothing, and tell what differs")
+        parser.add_argument(
+            "--show", type=int, default=20, metavar="N", help="with --check: name the first N of each kind"
+        )
+        parser.add_argument(
+            "--max-bytes", type=int, default=MOST_BYTES, metavar="N", help="of the content, unpacked"
+        )
+
+    def handle(self, *, module: str, file: Path, tenant: str, check: bool, **options: Any) -> None:
+        found = Tenant.objects.filter(slug=tenant).first()
+        if found is None:
+            raise CommandError(f"--tenant: there is no tenant {tenant}.", returncode=2)
+        service = services()[module](found)
+        work = self.check_against if check else self.import_all
+        try:
+            with opened(file, most_bytes=options["max_bytes"]) as export:
+                work(service, export, **options)
+        except WrongFile as error:
+            raise CommandError(f"{file}: {error}", returncode=2) from error
+
+    def import_all(self, service: SyncService, export: Export, *, verbosity: int, **options: Any) -> None:
+        imported = Imported()
+        again = "run the same command again: what is stored will be UNCHANGED."
+        try:
+            with quiet() if verbosity < 2 else nullcontext():
+                work = import_records(service.tenant, service.module, records_of(service, export), imported)
+                follow(work, export)
+        except WrongFile:
+            self.report(imported)
+            self.stdout.write(f"Stopped. The file is wrong from here on; mend it and {again}")
+            raise
+        except KeyboardInterrupt:
+            self.report(imported)
+            self.stderr.write(f"Interrupted. To go on, {again}")
+            raise SystemExit(130) from None
+        except (Unavailable, OperationalError, InterfaceError) as error:
+            self.report(imported)
+            raise CommandError(f"The database did not answer. To go on, {again}", returncode=2) from error
+        self.report(imported)
+        if imported.failed or imported.states["INVALID"] or imported.states["ERROR"]:
+            raise SystemExit(1)
+
+    def report(self, imported: Imported) -> None:
+        for state in State.values:
+            self.stdout.write(f"  {state:<10}{imported.states[state]:>12,}")
+        self.stdout.write(f"{imported.records:,} records in {imported.batches:,} deliveries.")
+        if imported.parked:
+            self.stdout.write(f"{imported.parked:,} of the INVALID ones wait for a parent that is missing.")
+        for delivery in imported.failed:
+            self.stdout.write(f"Delivery {delivery.uid} could not be processed; see it in the admin.")
+
+    def check_against(self, service: SyncService, export: Export, *, show: int, **options: Any) -> None:
+        comparison = Comparison(most=show)
+        try:
+            follow(compare(service, records_of(service, export), comparison), export)
+        except KeyboardInterrupt:
+            self.stderr.write("Interrupted.")
+            raise SystemExit(130) from None
+        except (OperationalError, InterfaceError) as error:
+            raise CommandError("The database did not answer.", returncode=2) from error
+        self.tell(comparison)
+        if comparison.counts.keys() - FINE:
+            raise SystemExit(1)
+
+    def tell(self, comparison: Comparison) -> None:
+        for kind, meaning in KINDS.items():
+            self.stdout.write(f"  {kind:<12}{comparison.counts[kind]:>12,}  {meaning}")
+        for name, number in comparison.fields.most_common():
+            self.stdout.write(f"  {name} differs in {number:,}")
+        for kind, shown in comparison.shown.items():
+            self.stdout.write(f"{kind}:")
+            for words in shown:
+                self.stdout.write(f"  {words}")
+            if (more := comparison.counts[kind] - len(shown)) > 0:
+                self.stdout.write(f"  and {more:,} more")
+
+
+def records_of(service: SyncService, export: Export) -> Iterator[tuple[int, bytes]]:
+    ignore = service.tenant.unknown_fields == Tenant.UnknownFields.IGNORE
+    return export.records(service.serializer_class, ignore_unknown=ignore)
+
+
+def follow(work: Iterator[int], export: Export) -> None:
+    """Does the work behind a progress bar, that counts the file's bytes, and the records beside them."""
+    records = 0
+    with tqdm(total=export.size, unit="B", unit_scale=True, disable=None) as bar:
+        for number in work:
+            records += number
+            bar.set_postfix_str(f"{records:,} records", refresh=False)
+            bar.update(export.read - bar.n)

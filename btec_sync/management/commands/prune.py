@@ -1,0 +1,89 @@
+"""manage.py prune [--dry-run] [--tenant SLUG]"""
+
+from collections import Counter
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+from tqdm import tqdm
+
+from btec_sync import retention
+from btec_sync.models import Tenant
+from btec_sync.turns import is_lock_timeout
+
+ROWS = ("idempotency keys", "bodies and answers", "results", "deliveries")
+AGAIN = "What was removed stays removed; the same command does the rest."
+
+
+class Command(BaseCommand):
+    help = (
+        "Removes what is older than it is kept: bodies and answers after BTEC_BODY_DAYS, deliveries and "
+        "their results after BTEC_HISTORY_DAYS, idempotency keys after BTEC_IDEMPOTENCY_HOURS. Never what "
+        "is unfinished. Safe beside running traffic, and can be interrupted. "
+        "Exit status: 0 done, 1 a tenant was busy, 2 wrong use, or the database is away."
+    )
+
+    def add_arguments(self, parser):
+        parser.add_argument("--tenant", metavar="SLUG", help="of this tenant only")
+        parser.add_argument("--dry-run", action="store_true", help="only count")
+
+    def handle(self, *, tenant: str | None, dry_run: bool, **options: Any) -> None:
+        tenants = chosen(tenant)
+        now = timezone.now()
+        try:
+            expected = count(tenants, now)
+            unfinished = sum(retention.kept(one, now) for one in tenants)
+            removed, busy = (expected, []) if dry_run else prune(tenants, now, expected)
+        except KeyboardInterrupt:
+            self.stderr.write(f"Interrupted. {AGAIN}")
+            raise SystemExit(130) from None
+        except (OperationalError, InterfaceError) as error:
+            raise CommandError(f"The database did not answer. {AGAIN}", returncode=2) from error
+        self.stdout.write("To be removed" if dry_run else "Removed")
+        for row in ROWS:
+            self.stdout.write(f"  {row:<20}{removed[row]:>12,}")
+        self.stdout.write(f"Kept with their bodies, as they are unfinished: {unfinished:,} old deliveries.")
+        if dry_run:
+            self.stdout.write("Dry run: nothing was changed.")
+        if busy:
+            self.stdout.write(f"Busy: {', '.join(busy)}. {AGAIN}")
+            raise SystemExit(1)
+
+
+def chosen(slug: str | None) -> list[Tenant]:
+    tenants = list(Tenant.objects.filter(slug=slug) if slug else Tenant.objects.all())
+    if slug and not tenants:
+        raise CommandError(f"--tenant: there is no tenant {slug}.", returncode=2)
+    return tenants
+
+
+def count(tenants: list[Tenant], now: datetime) -> Counter[str]:
+    """How many rows of each kind are to go."""
+    counts: Counter[str] = Counter()
+    for tenant in tenants:
+        for kind in retention.KINDS:
+            counts[kind.name] += kind.rows(tenant, now).count()
+        counts["deliveries"] += retention.old_deliveries_with_body(tenant, now).count()
+        for old in (retention.old_deliveries(tenant, now), retention.old_deliveries_with_body(tenant, now)):
+            counts["results"] += retention.results_of(old.order_by().values("pk")).count()
+    return counts
+
+
+def prune(tenants: list[Tenant], now: datetime, expected: Counter[str]) -> tuple[Counter[str], list[str]]:
+    """What was removed, and the tenants whose turn did not come."""
+    removed: Counter[str] = Counter()
+    busy = []
+    with tqdm(total=sum(expected.values()), unit="row", disable=None) as bar:
+        for tenant in tenants:
+            try:
+                for kind in retention.KINDS:
+                    for name, rows in retention.prune(tenant, kind, now):
+                        removed[name] += rows
+                        bar.update(rows)
+            except OperationalError as error:
+                if not is_lock_timeout(error):
+                    raise
+                busy.append(tenant.slug)
+    return removed, busy

@@ -1,0 +1,198 @@
+"""What the files of production say is true of each other, of the documentation and of the code."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+
+import pytest
+import yaml
+from django.conf import settings
+from django.core.management import get_commands
+
+from tests import deployment
+from tests.deployment import HOST, ROOT
+from tests.test_docs import column
+
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
+EXAMPLE = ROOT / "deploy/production.env.example"
+GUNICORN = ROOT / "deploy/gunicorn.conf.py"
+UNITS = sorted(unit for unit in (ROOT / "deploy/systemd").iterdir() if unit.is_file())
+MiB = 1024 * 1024
+
+
+def named_variables() -> dict[str, set[str]]:
+    """The environment variables that each file sets or reads."""
+    compose = (ROOT / "compose.yaml").read_text()
+    services = [yaml.safe_load(compose)["x-service"], *COMPOSE["services"].values()]
+    settings_of = {name for service in services for name in service.get("environment", {})}
+    environment = [text for name, text in deployment.final_stage() if name == "ENV"]
+    examples = re.sub(r"^# ([A-Z_]+=)", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
+    return {
+        "Dockerfile": set(re.findall(r"(\w+)=", " ".join(environment))),
+        "compose.yaml": settings_of | set(re.findall(r"\$\{(\w+)", compose)),
+        "deploy/production.env.example": set(deployment.variables(examples)),
+        "deploy/nginx.env": set(deployment.variables((ROOT / "deploy/nginx.env").read_text())),
+        "deploy/nginx.conf.template": set(re.findall(r"\$\{([A-Z_]+)\}", deployment.TEMPLATE.read_text())),
+        "deploy/systemd": set(re.findall(r"(\w+)=", " ".join(environment_lines()))),
+    }
+
+
+def environment_lines() -> list[str]:
+    units = (ROOT / "deploy/systemd").rglob("*.*")
+    texts = [unit.read_text() for unit in units if unit.is_file()]
+    return [line for text in texts for line in re.findall(r"^Environment=(.*)$", text, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("file", named_variables())
+def test_every_variable_that_a_file_names_is_documented(file):
+    documented = {name for (name,) in column(ROOT / "README.md", "variable")}
+    documented |= {name for (name,) in column(ROOT / "docs/deploy.md", "variable")}
+    # These are Python's.
+    documented |= {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
+
+    assert named_variables()[file]
+    assert named_variables()[file] <= documented
+
+
+def test_the_template_asks_for_what_nginx_env_and_compose_set():
+    given = deployment.variables((ROOT / "deploy/nginx.env").read_text())
+    given |= COMPOSE["services"]["nginx"]["environment"]
+
+    assert named_variables()["deploy/nginx.conf.template"] == set(given)
+
+
+def test_the_image_holds_every_app_and_nothing_that_is_not_there():
+    sources = {source.rstrip("/") for names, _ in deployment.copied() for source in names}
+    packages = {app.split(".")[0] for app in settings.INSTALLED_APPS} & {p.name for p in ROOT.iterdir()}
+
+    assert packages | {"config", "manage.py"} <= sources
+    assert all((ROOT / source).exists() for source in sources)
+
+
+def test_what_the_image_copies_is_sent_to_its_build():
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    needed = {source.rstrip("/") for names, _ in deployment.copied() for source in names}
+
+    assert lines[0] == "*"
+    assert needed | {"requirements.txt"} == {line[1:] for line in lines if line.startswith("!")}
+
+
+def test_the_image_is_pinned_and_does_not_run_as_root():
+    bases = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    (user,) = [arguments for name, arguments in deployment.final_stage() if name == "USER"]
+    images = [service["image"] for service in COMPOSE["services"].values() if "build" not in service]
+
+    assert all(re.fullmatch(r"[a-z]+:\d+[\w.-]*", image) for image in bases + images)
+    assert int(user.split(":")[0]) > 0
+
+
+def test_all_ways_of_serving_run_the_same_command():
+    (image,) = [json.loads(arguments) for name, arguments in deployment.final_stage() if name == "CMD"]
+    unit = (ROOT / "deploy/systemd/btec-web.service").read_text()
+    (started,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
+    readme = (ROOT / "README.md").read_text()
+
+    assert image == ["python", "-m", "gunicorn", "config.wsgi", "--config", "deploy/gunicorn.conf.py"]
+    assert shlex.split(started)[1:] == image[1:]
+    assert f".venv/bin/{' '.join(image)}" in readme
+
+
+def test_the_times_of_all_files_fit_each_other():
+    """Who waits for another waits longer than it: nginx for gunicorn, Docker and systemd for its end."""
+    lock = settings.BTEC_LOCK_SECONDS
+    graceful = lock + 20
+    (read,) = re.findall(r"proxy_read_timeout (\d+)s", deployment.TEMPLATE.read_text())
+    (stop,) = re.findall(r"TimeoutStopSec=(\d+)", (ROOT / "deploy/systemd/btec-web.service").read_text())
+
+    assert f'number("BTEC_LOCK_SECONDS", {lock}, maximum=600) + 20' in GUNICORN.read_text()
+    assert int(read) > graceful
+    assert int(stop) > graceful
+    assert COMPOSE["services"]["web"]["stop_grace_period"] == f"{stop}s"
+
+
+def test_nginx_lets_a_little_more_through_than_the_service_takes():
+    megabytes = deployment.variables((ROOT / "deploy/nginx.env").read_text())["PROXY_MAX_BODY"]
+
+    assert (
+        settings.BTEC_MAX_BODY_BYTES
+        < int(megabytes.removesuffix("m")) * MiB
+        <= 2 * settings.BTEC_MAX_BODY_BYTES
+    )
+
+
+def test_only_nginx_can_be_reached_and_only_one_service_migrates():
+    services = COMPOSE["services"]
+
+    assert [name for name, service in services.items() if "ports" in service] == ["nginx"]
+    assert COMPOSE["networks"]["inner"] == {"internal": True}
+    assert services["postgres"]["networks"] == ["inner"]
+    assert [name for name, s in services.items() if "migrate" in s.get("command", [])] == ["migrate"]
+    assert services["migrate"]["restart"] == "no"
+    assert services["web"]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
+
+
+def test_compose_itself_accepts_its_file(tmp_path):
+    compose = next((c for c in (["docker", "compose"], ["docker-compose"]) if works(c)), None)
+    if not compose:
+        pytest.skip("neither docker compose nor docker-compose is on this machine")
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    shutil.copy(EXAMPLE, tmp_path / "deploy/production.env")
+    # Version 1 of the program does not know the name.
+    text = re.sub(r"^name:.*\n", "", (ROOT / "compose.yaml").read_text(), flags=re.MULTILINE)
+    (tmp_path / "compose.yaml").write_text(text)
+    told = {**os.environ, "POSTGRES_PASSWORD": "x", "PROXY_HOST": HOST}
+
+    shown = subprocess.run(
+        [*compose, "config"], cwd=tmp_path, env=told, capture_output=True, text=True, check=False
+    )
+
+    assert shown.returncode == 0, shown.stderr
+    assert yaml.safe_load(shown.stdout)["services"]["web"]["read_only"] is True
+
+
+def works(command: list[str]) -> bool:
+    if not shutil.which(command[0]):
+        return False
+    return subprocess.run([*command, "version"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_systemd_accepts_its_units(unit):
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd-analyze is not on this machine")
+
+    shown = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+
+    complaints = [
+        line for line in shown.stderr.splitlines() if "/srv/btec/.venv/bin/python is not" not in line
+    ]
+    assert [line for line in complaints if "btec-" in line] == []
+
+
+def test_what_the_timers_run_is_a_command():
+    for unit in (ROOT / "deploy/systemd").glob("*.service"):
+        for command in re.findall(r"manage\.py (\w+)", unit.read_text()):
+            assert command in get_commands(), f"{unit.name} runs {command}"
+    for timer in (ROOT / "deploy/systemd").glob("*.timer"):
+        assert timer.with_suffix(".service").exists()
+
+
+def test_what_the_page_says_fills_the_template_in(tmp_path):
+    if not shutil.which("envsubst"):
+        pytest.skip("envsubst is not on this machine (Debian, Ubuntu: apt-get install gettext-base)")
+    page = (ROOT / "docs/deploy.md").read_text()
+    (values,) = re.findall(r"<<'END_OF_VALUES'\n(.*?)\n    END_OF_VALUES", page, re.DOTALL)
+    values = re.sub("^ {4}", "", values, flags=re.MULTILINE)
+    (command,) = re.findall(r"^ {4}(\( set -a; \. /etc/btec/nginx\.env\n.*? \))$", page, re.M | re.S)
+    (tmp_path / "nginx.env").write_text(values)
+    command = command.replace("/etc/btec/nginx.env", str(tmp_path / "nginx.env"))
+    command = command.replace("/etc/nginx/conf.d/btec.conf", str(tmp_path / "btec.conf"))
+
+    subprocess.run(["sh", "-c", command], cwd=ROOT, check=True)
+
+    expected = deployment.filled(deployment.TEMPLATE.read_text(), deployment.variables(values))
+    assert (tmp_path / "btec.conf").read_text() == expected
+    assert "PROXY_" not in expected.replace("${PROXY_…}", "")

@@ -1,0 +1,300 @@
+"""Lists as files: what is in them, whose it is, and that nothing in them runs."""
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from decimal import Decimal
+
+import openpyxl
+import pytest
+from django.utils import timezone
+
+from btec_sync import admin_export, exports
+from btec_sync.models import ApiKey, Delivery, IdempotencyKey, RecordResult, RecordToMend, Tenant
+from btec_sync.reference.models import Student
+from payments.models import Payment
+from tests import factories
+from tests.admin import MIRRORS, fill, links, staff, superuser, text, url
+from tests.api import Sender
+from tests.conftest import payload
+from units.models import Unit
+
+EXPORTED = [*MIRRORS, Delivery, RecordResult, RecordToMend]
+
+
+@pytest.fixture
+def client(tenant):
+    return superuser()
+
+
+def content(response) -> bytes:
+    assert response.status_code == 200, response
+    return response.getvalue()
+
+
+def csv_rows(client, model, **query) -> list[dict[str, str]]:
+    exported = content(client.get(url(model, "export", "csv"), query))
+    return list(csv.DictReader(io.StringIO(exported.decode("utf-8-sig"), newline="")))
+
+
+def xlsx_rows(client, model, **query) -> list[dict]:
+    exported = content(client.get(url(model, "export", "xlsx"), query))
+    titles, *rows = openpyxl.load_workbook(io.BytesIO(exported)).active.iter_rows()
+    return [dict(zip((cell.value for cell in titles), row, strict=True)) for row in rows]
+
+
+def sheet_of(client, model) -> str:
+    exported = content(client.get(url(model, "export", "xlsx")))
+    return zipfile.ZipFile(io.BytesIO(exported)).read("xl/worksheets/sheet1.xml").decode()
+
+
+# --- What is in them ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", EXPORTED)
+def test_every_row_of_a_list_is_exported(client, model):
+    fill("default", "word", 3)
+
+    assert len(csv_rows(client, model)) == len(xlsx_rows(client, model))
+    number = len(csv_rows(client, model))
+    assert number == model.objects.count() if model is not RecordToMend else number == 1
+    assert url(model, "export", "csv") in links(client.get(url(model)))
+
+
+@pytest.mark.parametrize("model", [ApiKey, IdempotencyKey, Tenant])
+def test_other_lists_are_not_exported(client, model):
+    assert "Export" not in text(client.get(url(model)))
+    assert client.get(f"{url(model)}export/csv/", follow=True).redirect_chain
+
+
+def test_a_payment_has_its_values_its_parent_and_its_student(client, sender, parents):
+    sender.post("payments", {**payload("payment"), "Amount": 1234567.1})
+    payment = Payment.objects.get()
+
+    (of_csv,), (of_xlsx,) = csv_rows(client, Payment), xlsx_rows(client, Payment)
+
+    assert of_csv["Zoho id"] == of_xlsx["Zoho id"].value == payment.zoho_id
+    assert of_csv["registration id"] == "reg_456"
+    assert of_csv["registration"] == str(payment.registration)
+    assert of_csv["student"] == of_xlsx["student"].value == str(payment.registration.student)
+    assert of_csv["amount"] == "1234567.10"
+    assert (of_xlsx["amount"].data_type, of_xlsx["amount"].number_format) == ("n", "0.00")
+    assert of_csv["payment date"] == f"{payment.payment_date:%Y-%m-%d}"
+    assert of_xlsx["payment date"].is_date
+    assert of_xlsx["payment date"].value.date() == payment.payment_date
+    assert of_xlsx["first stored (UTC)"].value == payment.created_at.replace(tzinfo=None, microsecond=0)
+
+
+@pytest.mark.parametrize("amount", ["0.01", "0.1", "1234567.89", "9999999999.99", "9999999999.90"])
+def test_an_amount_is_exact_to_the_cent(client, sender, parents, amount):
+    record = {**factories.PaymentRecord(), "Amount": 0}
+    body = json.dumps({"data": [record]}).replace('"Amount": 0', f'"Amount": {amount}')
+    sender.post_body("payments", body)
+
+    assert csv_rows(client, Payment)[0]["amount"] == f"{Decimal(amount):.2f}"
+    written = re.search(r'<c r="E2"[^>]*><v>([^<]*)</v>', sheet_of(client, Payment))[1]
+    assert Decimal(written) == Decimal(amount)
+
+
+def test_a_number_too_long_for_a_spreadsheet_is_text(client, sender):
+    sender.post("students", {"id": "5200000000000000001", "Name": "Layla", "Version": 2**60})
+
+    (row,) = xlsx_rows(client, Student)
+
+    assert row["Zoho id"].value == "5200000000000000001"
+    assert row["version in Zoho"].value == str(2**60)
+
+
+def test_times_are_in_the_local_zone(client, sender, settings):
+    settings.TIME_ZONE = "Asia/Amman"
+    sender.post("students", factories.StudentRecord(Modified_Time="2026-01-15T22:30:00Z"))
+
+    title, local = "modified in Zoho (Asia/Amman)", "2026-01-16 01:30:00"
+    assert csv_rows(client, Student)[0][title] == local
+    assert str(xlsx_rows(client, Student)[0][title].value) == local
+
+
+def test_csv_is_utf_8_that_excel_knows(client, sender):
+    sender.post("students", factories.StudentRecord(Name="سارة 🎓"))
+
+    exported = content(client.get(url(Student, "export", "csv")))
+
+    assert exported.startswith(b"\xef\xbb\xbf")
+    assert "سارة 🎓" in exported.decode()
+
+
+def test_a_file_is_named_after_its_list(client, tenant):
+    for form in ("csv", "xlsx"):
+        response = client.get(url(RecordToMend, "export", form))
+        content(response)  # which closes the file
+        named = rf'attachment; filename="records-to-mend-{timezone.localdate()}\.{form}"'
+        assert re.fullmatch(named, response.headers["Content-Disposition"])
+
+
+def test_no_body_no_answer_no_header_is_exported(client, sender):
+    sender.post("students", {"id": "s", "Name": "Layla"}, **{"User-Agent": "zoho-agent"})
+
+    (row,) = csv_rows(client, Delivery)
+
+    assert row["delivery id"] == str(Delivery.objects.get().uid)
+    assert row["NEW"] == "1"
+    assert "Layla" not in str(row)
+    assert "zoho-agent" not in str(row)
+
+
+def test_a_record_to_mend_says_what_is_wrong(client, sender):
+    sender.post("students", {"id": "s", "Name": 7, "Odd": 1})
+    sender.post("payments", factories.PaymentRecord(id="p", Registration={"id": "r"}))
+
+    parked, invalid = csv_rows(client, RecordToMend)
+
+    assert invalid["state"] == "INVALID"
+    assert invalid["what is wrong"].splitlines() == [
+        "Name: expected a string, got a number.",
+        "Odd: not a field of this module.",
+    ]
+    assert (parked["state"], parked["waits for"]) == ("parked", "r")
+
+
+# --- What the list shows, and no more ----------------------------------------------------------------
+
+
+def test_filters_search_and_order_apply(client, sender):
+    sender.post("students", *(factories.StudentRecord(id=f"s{n}", Status=f"{n % 2}") for n in range(60)))
+
+    assert len(csv_rows(client, Student, p="2")) == 60  # every page
+    assert len(csv_rows(client, Student, status="1")) == 30
+    assert [row["Zoho id"] for row in csv_rows(client, Student, q="s7")] == ["s7"]
+    ids = [row["Zoho id"] for row in csv_rows(client, Student, o="-0")]
+    assert ids == sorted(ids, reverse=True)
+    shown = links(client.get(url(Student), {"status": "1"}))
+    assert url(Student, "export", "csv") + "?status=1" in shown
+
+
+def test_an_address_that_no_list_takes_exports_nothing(client, tenant):
+    response = client.get(url(Student, "export", "csv"), {"updated_at__year": "x"})
+
+    assert response.status_code == 302
+    assert client.get(url(Student, "export", "csv"), {"fingerprint": "x"}).status_code == 400
+    assert client.get(url(Student, "export", "pdf")).status_code == 404
+
+
+@pytest.mark.parametrize("model", EXPORTED)
+def test_nobody_exports_anothers(db, model):
+    ours, theirs = fill("amman", "ourword"), fill("zarqa", "zarqaword")
+    client = staff(ours)
+
+    for query in ({}, {"tenant": theirs.slug}, {"q": "zarqaword"}):
+        assert "zarqa" not in content(client.get(url(model, "export", "csv"), query)).decode()
+    assert "zarqa" not in sheet_of(client, model)
+    assert "amman" in sheet_of(client, model)
+
+
+@pytest.mark.parametrize("model", EXPORTED)
+def test_who_may_not_look_at_a_list_may_not_export_it(tenant, model):
+    client = staff(tenant)
+    tenant.members.get().user_permissions.clear()
+
+    for form in ("csv", "xlsx"):
+        assert client.get(url(model, "export", form)).status_code == 403
+    client.logout()
+    assert client.get(url(model, "export", "csv")).headers["Location"].startswith("/admin/login/")
+
+
+# --- Formulas ----------------------------------------------------------------------------------------
+
+HARMFUL = {
+    "=1+1": "'=1+1",
+    "+44 20 7946 0000": "'+44 20 7946 0000",
+    "-1": "'-1",
+    "@SUM(A1)": "'@SUM(A1)",
+    " =1": "' =1",
+    "\t=1": "'\t'=1",
+    "\r=1": "'\r'=1",
+    "\uff1d1": "'\uff1d1",
+    "a;=1": "a;'=1",
+    "a\n\n=1": "a\n\n'=1",
+    "a\n- b": "a\n'- b",
+    "a,=1": "a,=1",
+    "a=1 b-c d@e": "a=1 b-c d@e",
+    '"': '"',
+    "": "",
+}
+
+
+@pytest.mark.parametrize(("value", "written"), HARMFUL.items(), ids=map(repr, HARMFUL))
+def test_what_a_spreadsheet_would_run_is_text_in_csv(value, written):
+    assert exports.csv_cell(value) == written
+
+
+def test_formulas_of_a_record_are_text(client, sender):
+    formula = '=HYPERLINK("http://evil.example","x")'
+    sender.post("students", {"id": "s", "Name": formula, "Phone": "+44 20 7946 0000", "Status": "#N/A"})
+
+    (of_csv,), (of_xlsx,) = csv_rows(client, Student), xlsx_rows(client, Student)
+
+    assert of_csv["name"] == f"'{formula}"
+    for title, value in {"name": formula, "phone": "+44 20 7946 0000", "status": "#N/A"}.items():
+        assert (of_xlsx[title].value, of_xlsx[title].data_type) == (value, "s")
+    sheet = sheet_of(client, Student)
+    assert "<f>" not in sheet
+    assert 't="e"' not in sheet
+
+
+def test_what_xml_cannot_hold_does_not_break_a_spreadsheet(client, sender):
+    sender.post("units", factories.UnitRecord(Description="x" * 32_000), factories.UnitRecord())
+    Unit.objects.filter(description="").update(description="\x1b\x0b\ufffe" + "y" * 40_000)
+
+    long, odd = (row["description"].value for row in xlsx_rows(client, Unit))
+
+    assert long == "x" * 32_000
+    assert odd.startswith("\ufffd\ufffd\ufffdyyy")
+    assert len(odd) == 32_767
+
+
+# --- Size --------------------------------------------------------------------------------------------
+
+
+def test_a_spreadsheet_of_too_many_rows_is_refused_with_a_way_out(client, sender, monkeypatch):
+    monkeypatch.setattr(admin_export, "MOST_XLSX_ROWS", 2)
+    sender.post("students", *factories.StudentRecord.build_batch(3, Status="x"))
+
+    response = client.get(url(Student, "export", "xlsx"), {"status": "x"}, follow=True)
+
+    assert "An XLSX file takes at most 2 rows here, and these are 3." in text(response)
+    assert response.request["QUERY_STRING"] == "status=x"
+    assert len(csv_rows(client, Student)) == 3
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+def test_many_rows_cost_no_query_each(client, sender, parents, form, django_assert_max_num_queries):
+    sender.post("payments", *factories.PaymentRecord.build_batch(200))
+
+    with django_assert_max_num_queries(8):
+        content(client.get(url(Payment, "export", form)))
+
+
+def test_nobody_waits_for_the_library_before_a_spreadsheet_is_made():
+    code = (
+        "import os, sys, django\n"
+        "os.environ['DJANGO_SETTINGS_MODULE'] = 'config.settings'\n"
+        "django.setup()\n"
+        "from config import urls\n"
+        "sys.exit('openpyxl' in sys.modules)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_export_is_in_the_log_without_what_is_in_it(client, sender, caplog):
+    Sender().post("students", factories.StudentRecord(Name="Layla"))
+    caplog.clear()
+
+    client.get(url(Student, "export", "csv"), {"q": "Layla"})
+
+    assert "exported list=reference.student form=csv user=" in caplog.text
+    assert "Layla" not in caplog.text

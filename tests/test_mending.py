@@ -1,0 +1,426 @@
+"""Records to mend: which these are, how they are found, and how they are replayed."""
+
+from datetime import timedelta
+from importlib import import_module
+
+import pytest
+from django.apps import apps
+from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from btec_sync import admin_replay, faults, mending, services
+from btec_sync.models import Delivery, RecordResult, RecordToMend, Tenant
+from btec_sync.reference.models import Student
+from payments.models import Payment
+from tests import factories
+from tests.admin import links, page_of, staff, superuser, text, url
+from tests.api import Sender
+
+GOOD = {"id": "s1", "Name": "Layla"}
+BAD = {"id": "s1", "Name": 7}
+
+
+@pytest.fixture
+def client(tenant):
+    return superuser()
+
+
+def work() -> list[tuple[str, str]]:
+    """(Zoho id, what staff call its state) of every record to mend, the oldest first."""
+    rows = mending.to_mend(RecordResult.objects.all()).order_by("delivery_id", "position")
+    return [(row.zoho_id, mending.kind(row)) for row in rows]
+
+
+def listed(client, **query) -> list[str]:
+    """The Zoho ids that the list shows, the oldest first."""
+    response = client.get(url(RecordToMend), query)
+    assert response.status_code == 200, response.headers.get("Location")
+    rows = sorted(response.context["cl"].result_list, key=lambda row: (row.delivery_id, row.position))
+    return [row.zoho_id for row in rows]
+
+
+def refused_by_the_database(monkeypatch):
+    """The database takes no student any more, as if each was refused for what it is."""
+    monkeypatch.setattr(
+        services.SyncService, "_write_halves", lambda self, rows, *_: {row.zoho_id: "refused" for row in rows}
+    )
+
+
+# --- What is work, and what is none any more ---------------------------------------------------------
+
+
+def test_what_is_stored_is_no_work(sender):
+    sender.post("students", GOOD)
+
+    assert work() == []
+
+
+def test_invalid_parked_and_error_are(sender, monkeypatch):
+    sender.post("students", BAD, {"id": 5})
+    sender.post("payments", factories.PaymentRecord(id="p1", Registration={"id": "r1"}))
+    refused_by_the_database(monkeypatch)
+    sender.post("students", {**GOOD, "id": "s2"})
+
+    assert work() == [("s1", "INVALID"), ("", "INVALID"), ("p1", "parked"), ("s2", "ERROR")]
+
+
+@pytest.mark.parametrize("before", [[], [GOOD]], ids=["never stored", "stored before"])
+def test_a_record_that_was_sent_again_in_a_good_form_is_none(sender, before):
+    sender.post("students", *before, BAD)
+    assert work() == [("s1", "INVALID")]
+
+    sender.post("students", GOOD)
+
+    assert work() == []
+    assert RecordResult.objects.filter(current=True, state="INVALID").exists()
+
+
+def test_within_one_batch_the_later_record_counts(sender):
+    sender.post("students", BAD, GOOD)
+    sender.post("students", {**GOOD, "id": "s2"}, {**BAD, "id": "s2"})
+
+    assert work() == [("s2", "INVALID")]
+
+
+def test_a_stale_delivery_mends_nothing(sender):
+    sender.post("students", {**GOOD, "Version": 5})
+    sender.post("students", {**BAD, "Version": 6})
+
+    sender.post("students", {**GOOD, "Version": 4})
+
+    assert work() == [("s1", "INVALID")]
+
+
+def test_of_several_refusals_of_a_record_the_last_is_the_work(sender):
+    for name in (7, 8, 9):
+        sender.post("students", {**BAD, "Name": name, "Version": -name})
+
+    assert work() == [("s1", "INVALID")]
+    assert mending.to_mend(RecordResult.objects.all()).get().delivery == Delivery.objects.latest("pk")
+
+
+def test_a_refusal_of_every_record_without_an_id_is_work_of_its_own(sender):
+    sender.post("students", {"id": 1}, {"id": 2}, 3)
+
+    assert work() == [("", "INVALID")] * 3
+
+
+def test_a_parked_record_is_none_once_its_parent_has_come(sender, parents):
+    sender.post("payments", factories.PaymentRecord(id="p1", Registration={"id": "r1"}))
+    assert work() == [("p1", "parked")]
+
+    sender.post("registrations", factories.RegistrationRecord(id="r1"))
+
+    assert work() == []
+
+
+def test_an_old_delivery_that_is_replayed_makes_no_new_work(sender, replay):
+    sender.post("students", BAD)
+    sender.post("students", GOOD)
+
+    replay("--all")
+
+    assert work() == []
+
+
+def test_another_tenants_record_of_the_same_id_mends_nothing(sender):
+    sender.post("students", BAD)
+    other = factories.TenantFactory(slug="other")
+
+    Sender(other.slug).post("students", GOOD)
+    Sender(other.slug).post("students", {**BAD, "id": "s2"})
+    sender.post("programs", {**BAD, "id": "s2"})
+
+    assert work() == [("s1", "INVALID"), ("s2", "INVALID"), ("s2", "INVALID")]
+
+
+def test_every_module_is_asked(sender, parents):
+    """A module that to_mend() forgot would keep its mended records in the list."""
+    for module, record in factories.RECORDS.items():
+        good = record(id="x")
+        sender.post(module, {**good, "Odd": 1})
+        assert work() == [("x", "INVALID")], module
+
+        sender.post(module, good)
+
+        assert work() == [], module
+
+
+# --- The list ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trouble(sender):
+    """Seven records to mend, of all kinds but ERROR."""
+    sender.post("students", {"id": "odd", "Name": 7, "amount": 1})
+    sender.post("students", {"id": "odder", "Name": "x", "Amount": 1}, {"id": 12, "Name": "x"})
+    sender.post("registrations", _registration("r1", "gone"), _registration("r2", "gone"))
+    sender.post("registrations", _registration("r3", "lost"))
+    sender.post("payments", factories.PaymentRecord(id="p1", Registration={"id": "r1"}))
+
+
+def _registration(zoho_id: str, student: str) -> dict:
+    return factories.RegistrationRecord(id=zoho_id, Student={"id": student})
+
+
+def test_a_row_says_what_is_wrong_and_what_it_waits_for(client, trouble):
+    page = text(client.get(url(RecordToMend)))
+
+    assert "Name: expected a string, got a number" in page
+    assert "Student gone not found. Create student first." in page
+    assert "students gone" in page
+    assert "(no id)" in page
+    assert "7 records to mend" in page
+
+
+def test_a_row_tells_of_a_parent_that_is_refused_itself(client, trouble):
+    parent = RecordResult.objects.get(zoho_id="r1")
+
+    response = client.get(url(RecordToMend), {"q": "p1"})
+
+    assert "registrations r1, parked itself" in text(response)
+    assert page_of(parent) in links(response)
+
+
+FILTERED = [
+    ({"kind": "parked"}, ["r1", "r2", "r3", "p1"]),
+    ({"kind": "INVALID"}, ["odd", "odder", ""]),
+    ({"kind": "ERROR"}, []),
+    ({"module": "payments"}, ["p1"]),
+    ({"waits_for": "students gone"}, ["r1", "r2"]),
+    ({"waits_for": "students"}, ["r1", "r2", "r3"]),
+    ({"waits_for": "students go"}, []),
+    ({"code": "unexpected_field"}, ["odd", "odder"]),
+    ({"code": "unexpected"}, []),
+    ({"field": "amount"}, ["odd"]),
+    ({"field": "Amount"}, ["odder"]),
+    ({"field": "Student"}, []),
+    ({"field": "Student.id"}, ["r1", "r2", "r3"]),
+    ({"field": "Name", "code": "unexpected_field"}, ["odd"]),
+    ({"age": "0"}, ["odd", "odder", "", "r1", "r2", "r3", "p1"]),
+    ({"age": "1"}, []),
+    ({"q": "ODD"}, ["odd", "odder"]),
+    ({"q": "gone"}, ["r1", "r2"]),
+    ({"q": "expected a string"}, ["odd", ""]),
+]
+
+
+@pytest.mark.parametrize(("query", "found"), FILTERED, ids=str)
+def test_the_list_is_filtered(client, trouble, query, found):
+    assert listed(client, **query) == found
+
+
+def test_the_age_is_that_of_the_delivery(client, trouble, replay):
+    Delivery.objects.filter(module="registrations").update(received_at=timezone.now() - timedelta(days=8))
+    replay()
+
+    assert listed(client, age="7") == ["r1", "r2", "r3"]
+    assert listed(client, age="30") == []
+    assert listed(client, age="0") == ["odd", "odder", "", "p1"]
+
+
+def test_the_filters_offer_what_is_there_with_the_most_frequent_first(client, trouble):
+    page = text(client.get(url(RecordToMend)))
+
+    assert "students gone (2) registrations r1 (1) students lost (1)" in page
+    assert "missing_dependency (4)" in page
+    assert "By field All Student.id (3) Program.id (3) " in page
+
+
+def test_a_filter_that_was_asked_for_is_shown_also_when_it_is_not_offered(client, trouble):
+    page = text(client.get(url(RecordToMend), {"waits_for": "students nobody"}))
+
+    assert "0 records to mend" in page
+    assert "students nobody" in page
+
+
+def test_the_newest_delivery_stands_first(client, trouble):
+    rows = client.get(url(RecordToMend)).context["cl"].result_list
+
+    assert [row.zoho_id for row in rows] == ["p1", "r3", "r1", "r2", "odder", "", "odd"]
+
+
+def test_no_filter_offers_what_is_anothers(trouble):
+    other = factories.TenantFactory(slug="other")
+    client = staff(other)
+    Sender("other").post("students", {"id": "ours", "Name": "x", "Ours": 1})
+
+    page = text(client.get(url(RecordToMend)))
+
+    assert "ours" in page
+    for theirs in ("gone", "lost", "missing_dependency", "Student.id", "amount", "odd"):
+        assert theirs not in page
+    assert listed(client, waits_for="students gone") == []
+
+
+def test_the_page_of_a_record_stays_when_it_was_mended(client, sender):
+    sender.post("students", BAD)
+    page = page_of(RecordToMend.objects.get())
+
+    sender.post("students", GOOD)
+
+    assert client.get(page).status_code == 200
+
+
+def test_ten_times_the_records_cost_as_many_queries(client, sender, trouble):
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            client.get(url(RecordToMend))
+        return len(captured)
+
+    queries()
+    few = queries()
+    for n in range(10):
+        sender.post("students", {"id": f"odd{n}", "Name": 7, f"Field{n}": 1})
+        sender.post("registrations", _registration(f"more{n}", f"gone{n}"))
+
+    assert queries() == few <= 12
+
+
+# --- Faults ------------------------------------------------------------------------------------------
+
+
+def test_odd_names_of_fields_are_found_whole(client, sender):
+    names = ["a\tb", "a\nb", "a:b", "%", "_", "\\", "'", "é", "\ud800"]
+    for n, name in enumerate(names):
+        sender.post("units", factories.UnitRecord(id=f"u{n}", **{name: 1}))
+
+    fields = {field for field, _ in faults.count(RecordResult.objects.all())}
+    for field in fields:
+        found = faults.with_field(RecordResult.objects.all(), field)
+        assert all(field in dict(faults.pairs(result.faults)) for result in found)
+        assert found.exists()
+    assert RecordResult.objects.exclude(faults="").count() == len(names)
+
+
+def test_a_record_that_is_no_object_is_wrong_as_a_whole(client, sender):
+    sender.post("students", 7)
+
+    assert listed(client, field=faults.WHOLE_RECORD, code="invalid_type") == [""]
+
+
+# --- Replay ------------------------------------------------------------------------------------------
+
+
+def replay_selected(client, *results, model=RecordToMend, query="", **more):
+    selected = {"action": "replay_selected", "_selected_action": [r.pk for r in results], **more}
+    return client.post(url(model) + query, selected, follow=True)
+
+
+def attempts() -> list[int]:
+    return list(Delivery.objects.order_by("pk").values_list("attempts", flat=True))
+
+
+class TestReplay:
+    def test_it_asks_first(self, client, trouble):
+        before = attempts()
+
+        response = replay_selected(client, *RecordToMend.objects.filter(zoho_id__in=["odd", "r1", "r2"]))
+
+        assert "3 records: 1 INVALID, 2 parked" in text(response)
+        assert "of 2 deliveries" in text(response)
+        assert attempts() == before
+
+    def test_it_says_what_became_of_the_records(self, client, trouble, tenant):
+        Tenant.objects.update(unknown_fields="ignore")
+        rows = RecordToMend.objects.filter(zoho_id__in=["odd", "odder", "r1"])
+
+        response = replay_selected(client, *rows, post="yes")
+
+        assert "3 records replayed: 1 NEW, 1 still INVALID, 1 still parked." in text(response)
+        assert Student.objects.get().zoho_id == "odder"
+        assert attempts() == [2, 2, 2, 1, 1]
+        assert LogEntry.objects.filter(change_message__startswith="Replayed: ").count() == 3
+
+    def test_a_record_that_changes_its_trouble_is_said(self, client, sender, parents, monkeypatch):
+        with monkeypatch.context() as patched:
+            refused_by_the_database(patched)
+            sender.post("payments", factories.PaymentRecord(id="p1", Registration={"id": "reg_456"}))
+        Delivery.objects.filter(module="payments").update(
+            body=b'{"data": [{"id": "p1", "Registration": {"id": "reg_456"}, "Amount": -1}]}'
+        )
+
+        response = replay_selected(client, RecordToMend.objects.get(zoho_id="p1"), post="yes")
+
+        assert "1 record replayed: 1 now INVALID." in text(response)
+
+    def test_what_was_mended_since_is_unchanged(self, client, sender, tenant):
+        sender.post("payments", factories.PaymentRecord(id="p1", Registration={"id": "r1"}))
+        sender.post("students", BAD)
+        result = RecordToMend.objects.get(zoho_id="p1")
+        asked = replay_selected(client, result)
+        sender.post("students", factories.StudentRecord(id="stud_456"))
+        sender.post("programs", factories.ProgramRecord(id="prog_789"))
+        sender.post("registrations", factories.RegistrationRecord(id="r1"))
+
+        response = replay_selected(client, result, post="yes")
+
+        assert "1 record: 1 parked" in text(asked)
+        assert Payment.objects.exists()
+        assert "Nothing is left to replay of what was selected." in text(response)
+
+    @pytest.mark.parametrize("post", ["", "yes"])
+    def test_all_pages_are_selected_as_filtered(self, client, trouble, post):
+        one = RecordToMend.objects.get(zoho_id="r1")
+
+        response = replay_selected(client, one, query="?kind=parked", select_across="1", post=post)
+
+        if post:
+            assert "4 records replayed: 4 still parked." in text(response)
+            assert attempts() == [1, 1, 2, 2, 2]
+        else:
+            assert "4 records: 4 parked" in text(response)
+            assert 'name="select_across" value="1"' in response.content.decode()
+            assert attempts() == [1] * 5
+
+    def test_many_are_left_to_the_command(self, client, trouble, monkeypatch):
+        monkeypatch.setattr(admin_replay, "REPLAYED_AT_ONCE", 2)
+
+        for post in ("", "yes"):
+            response = replay_selected(client, *RecordToMend.objects.all(), select_across="1", post=post)
+
+            assert "At most 2 deliveries are replayed here, and these are 5." in text(response)
+        assert attempts() == [1] * 5
+
+    def test_it_takes_the_permission(self, tenant, trouble):
+        client = staff(tenant, replay=False)
+
+        response = replay_selected(client, *RecordToMend.objects.all(), post="yes")
+
+        assert "Replay selected" not in text(client.get(url(RecordToMend)))
+        assert "replayed:" not in text(response)
+        assert attempts() == [1] * 5
+
+    @pytest.mark.parametrize("across", ["0", "1"])
+    def test_anothers_is_not_replayed(self, trouble, across):
+        client = staff(factories.TenantFactory(slug="other"))
+
+        replay_selected(client, *RecordToMend.objects.all(), post="yes", select_across=across)
+
+        assert attempts() == [1] * 5
+
+    def test_a_delivery_whose_turn_did_not_come_is_said_and_stays(self, client, trouble, monkeypatch):
+        monkeypatch.setattr(admin_replay, "replay", lambda numbers: Delivery.objects.filter(pk__in=numbers))
+
+        response = replay_selected(client, RecordToMend.objects.get(zoho_id="p1"), post="yes")
+
+        assert "1 delivery could not be replayed now" in text(response)
+        assert "replayed:" not in text(response)
+
+
+# --- The migration -----------------------------------------------------------------------------------
+
+
+def test_results_from_before_are_found_as_well(trouble):
+    before = dict(RecordResult.objects.values_list("pk", "faults"))
+    RecordResult.objects.update(faults="")
+
+    import_module("btec_sync.migrations.0003_records_to_mend").fill_faults(apps, SchemaEditor())
+
+    assert dict(RecordResult.objects.values_list("pk", "faults")) == before
+
+
+class SchemaEditor:
+    connection = connection

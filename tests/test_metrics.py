@@ -1,0 +1,376 @@
+"""What /metrics tells Prometheus, whom it tells, and that dashboard and alerts speak of what is there."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections import defaultdict
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from prometheus_client.parser import text_string_to_metric_families
+
+from btec_sync.metrics.durations import observe
+from btec_sync.models import Delivery, State
+from btec_sync.services import services
+from tests import factories, live
+from tests.api import Sender, receive
+
+ROOT = Path(__file__).parent.parent
+TOKEN = "a-token-for-the-tests"
+SERIES = re.compile(r"\bbtec_\w+")
+
+
+@pytest.fixture(autouse=True)
+def token(settings):
+    settings.BTEC_METRICS_TOKEN = TOKEN
+
+
+def read(body: bytes) -> dict[str, dict[tuple[str, ...], float]]:
+    """Samples by name, then by the values of tenant, module, state, route and code that they have."""
+    found: dict = defaultdict(dict)
+    for family in text_string_to_metric_families(body.decode()):
+        for sample in family.samples:
+            labels = ("tenant", "module", "state", "route", "code", "le")
+            found[sample.name][tuple(sample.labels[n] for n in labels if n in sample.labels)] = sample.value
+    return found
+
+
+@pytest.fixture
+def scrape(client, db):
+    def get():
+        response = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+        assert response.status_code == 200
+        assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        return read(response.content)
+
+    return get
+
+
+# --- Totals ------------------------------------------------------------------------------------------
+
+
+def test_deliveries_and_records_are_counted_by_tenant_module_and_state(sender, scrape):
+    unit = factories.UnitRecord()
+    sender.post("units", unit, unit, {"id": "u2"})
+    sender.post("units", factories.UnitRecord())
+    sender.post_body("units", "no JSON")
+    other = factories.TenantFactory(slug="other")
+    receive(other, "units", factories.UnitRecord())
+
+    found = scrape()
+
+    ours = {state: found["btec_deliveries"]["default", "units", state] for state in Delivery.State.values}
+    assert ours == {"received": 0, "done": 1, "incomplete": 1, "rejected": 1, "failed": 0}
+    assert found["btec_deliveries"]["other", "units", "received"] == 1
+    records = {state: found["btec_records"]["default", "units", state] for state in State.values}
+    assert records == {"NEW": 2, "UNCHANGED": 1, "UPDATED": 0, "INVALID": 1, "ERROR": 0}
+    assert found["btec_database_up"][()] == 1
+
+
+def test_a_tenant_that_has_sent_nothing_has_every_count_at_nought_and_no_age(tenant, scrape):
+    found = scrape()
+
+    assert len(found["btec_deliveries"]) == len(services()) * len(Delivery.State)
+    assert len(found["btec_records"]) == len(services()) * len(State)
+    assert len(found["btec_parked_records"]) == len(services())
+    assert not any(sum(found[name].values()) for name in ("btec_deliveries", "btec_records"))
+    assert not found["btec_last_delivery_age_seconds"]
+    assert not found["btec_oldest_parked_age_seconds"]
+
+
+def test_the_age_of_the_last_delivery_is_told_for_each_module(sender, scrape):
+    sender.post("units", factories.UnitRecord())
+    sender.post("units", factories.UnitRecord())
+    sender.post("students", factories.StudentRecord())
+    Delivery.objects.filter(module="students").update(received_at=timezone.now() - timedelta(hours=5))
+
+    ages = scrape()["btec_last_delivery_age_seconds"]
+
+    assert ages.keys() == {("default", "units"), ("default", "students")}
+    assert 0 <= ages["default", "units"] < 60
+    assert 5 * 3600 <= ages["default", "students"] < 5 * 3600 + 60
+
+
+def test_a_delivery_from_a_clock_that_is_ahead_is_not_younger_than_nought(sender, scrape):
+    sender.post("units", factories.UnitRecord())
+    Delivery.objects.update(received_at=timezone.now() + timedelta(minutes=5))
+
+    assert scrape()["btec_last_delivery_age_seconds"]["default", "units"] == 0
+
+
+def test_parked_records_are_counted_until_they_are_released(sender, parents, scrape):
+    sender.post("payments", factories.PaymentRecord(Registration={"id": "late"}), {"id": "bad"})
+    sender.post("payments", factories.PaymentRecord(Registration={"id": "later"}))
+    Delivery.objects.filter(module="payments").update(received_at=timezone.now() - timedelta(days=2))
+
+    before = scrape()
+    sender.post("registrations", factories.RegistrationRecord(id="late"))
+    sender.post("registrations", factories.RegistrationRecord(id="later"))
+    after = scrape()
+
+    assert before["btec_parked_records"]["default", "payments"] == 2
+    age = before["btec_oldest_parked_age_seconds"]["default", "payments"]
+    assert 2 * 86_400 <= age < 2 * 86_400 + 60
+    assert before["btec_records"]["default", "payments", "INVALID"] == 3
+    assert after["btec_parked_records"]["default", "payments"] == 0
+    assert not after["btec_oldest_parked_age_seconds"]
+    assert after["btec_records"]["default", "payments", "INVALID"] == 1
+
+
+def test_a_replay_does_not_make_what_is_parked_younger(sender, scrape, replay):
+    sender.post("payments", factories.PaymentRecord(Registration={"id": "late"}))
+    Delivery.objects.update(received_at=timezone.now() - timedelta(days=2))
+
+    replay()
+
+    assert scrape()["btec_oldest_parked_age_seconds"]["default", "payments"] >= 2 * 86_400
+
+
+def test_a_tenant_that_is_not_active_is_left_out(sender, scrape, tenant):
+    sender.post("payments", factories.PaymentRecord(Registration={"id": "late"}))
+    tenant.active = False
+    tenant.save()
+
+    found = scrape()
+
+    assert {name for name, series in found.items() if series} == {"btec_database_up"}
+
+
+def test_the_number_of_queries_does_not_grow_with_tenants_and_deliveries(sender, scrape):
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            scrape()
+        return len(captured)
+
+    before = queries()
+    for n in range(5):
+        factories.TenantFactory(slug=f"t{n}")
+        other = Sender(f"t{n}")
+        for module, record in factories.RECORDS.items():
+            other.post(module, record())
+
+    assert before == queries() == 3
+
+
+def test_where_the_database_fails_it_is_told_and_nothing_is_made_up(tenant, scrape):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE btec_sync_recordresult RENAME TO gone")
+
+    assert scrape() == {"btec_database_up": {(): 0}}
+
+
+# --- Who may read it ---------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("authorization", "status"),
+    [
+        (f"Bearer {TOKEN}", 200),
+        (f"bearer {TOKEN}", 200),
+        (None, 401),
+        ("", 401),
+        ("Bearer", 401),
+        ("Bearer ", 401),
+        (f"Bearer {TOKEN}x", 401),
+        (f"Bearer {TOKEN[:-1]}", 401),
+        (f"Basic {TOKEN}", 401),
+        (TOKEN, 401),
+        ("Bearer é", 401),
+    ],
+)
+@pytest.mark.parametrize("debug", [True, False])
+def test_only_who_has_the_token_may_read(client, settings, authorization, status, debug):
+    settings.DEBUG = debug
+    headers = {} if authorization is None else {"Authorization": authorization}
+
+    response = client.get("/metrics", headers=headers)
+
+    assert response.status_code == status
+    assert ("WWW-Authenticate" in response.headers) == (status == 401)
+    assert (b"btec_" in response.content) == (status == 200)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("debug", "address", "headers", "status"),
+    [
+        (True, "127.0.0.1", {}, 200),
+        (True, "::1", {}, 200),
+        (True, "10.0.0.5", {}, 404),
+        (True, "", {}, 404),
+        (True, "127.0.0.1", {"X-Forwarded-For": "10.0.0.5"}, 404),
+        (False, "127.0.0.1", {}, 404),
+        (False, "127.0.0.1", {"Authorization": "Bearer "}, 404),
+    ],
+)
+def test_without_a_token_only_a_developer_at_the_machine_may_read(
+    client, settings, debug, address, headers, status
+):
+    settings.BTEC_METRICS_TOKEN = ""
+    settings.DEBUG = debug
+
+    response = client.get("/metrics", headers=headers, REMOTE_ADDR=address)
+
+    assert response.status_code == status
+
+
+def test_a_key_of_a_tenant_does_not_open_it(client, tenant):
+    key = factories.api_key(tenant)
+
+    assert client.get("/metrics", headers={"Authorization": f"Bearer {key}"}).status_code == 401
+
+
+# --- Durations ---------------------------------------------------------------------------------------
+
+
+def test_durations_of_all_processes_are_added_up_and_outlive_them():
+    with (
+        live.database() as url,
+        live.server(
+            url, "--config", "deploy/gunicorn.conf.py", "--workers", "3", threads=1, BTEC_METRICS_TOKEN=TOKEN
+        ) as server,
+    ):
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+
+        def count():
+            found = read(server.request("GET", "/metrics", headers=headers).body)
+            return found["btec_request_duration_seconds_count"]
+
+        for _ in range(40):
+            server.request("POST", "/v1/sync/units", "{}", {"Content-Type": "application/json"})
+        counts = [count()["/v1/sync/units", "4xx"] for _ in range(10)]
+        folder = folder_of(server)
+        files = list(folder.glob("histogram_*.db"))
+        for worker in workers_of(server):
+            os.kill(worker, signal.SIGKILL)
+        after = count()
+
+    assert counts == [40] * 10
+    assert len(files) > 1  # else one worker had answered it all
+    assert after["/v1/sync/units", "4xx"] == 40
+    assert after["other", "2xx"] >= 10
+    assert not folder.exists()
+
+
+def folder_of(server) -> Path:
+    (worker, *_) = workers_of(server)
+    environment = Path(f"/proc/{worker}/maps").read_text()
+    return Path(re.search(r"(/\S+/btec-metrics-\w+)/", environment)[1])
+
+
+def workers_of(server) -> list[int]:
+    pid = server.process.pid
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_without_a_folder_that_all_share_no_duration_is_told(client, scrape):
+    client.get("/")
+
+    assert not [name for name in scrape() if "duration" in name]
+
+
+def test_a_folder_that_cannot_be_written_costs_no_answer(client, scrape, tmp_path, monkeypatch):
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "gone"))
+
+    observe("/v1/sync/units", 200, 0.1)
+
+    assert scrape()["btec_database_up"][()] == 1
+
+
+def test_half_a_file_of_another_process_costs_no_scrape(scrape, tmp_path, monkeypatch):
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    (tmp_path / "histogram_1.db").touch()
+
+    assert scrape()["btec_database_up"][()] == 1
+
+
+# --- Dashboard, alerts, documentation ----------------------------------------------------------------
+
+DASHBOARD = ROOT / "docs/grafana.json"
+ALERTS = ROOT / "docs/alerts.yml"
+
+
+@pytest.fixture
+def told(sender, scrape, tmp_path, monkeypatch):
+    """The names of all series that there can be."""
+    sender.post("payments", factories.PaymentRecord(Registration={"id": "late"}))
+    return {*scrape(), *(f"btec_request_duration_seconds_{kind}" for kind in ("bucket", "sum", "count"))}
+
+
+def expressions() -> list[str]:
+    dashboard = json.loads(DASHBOARD.read_text())
+    queries = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+    variables = [variable["query"] for variable in dashboard["templating"]["list"]]
+    return queries + [query["query"] for query in variables if isinstance(query, dict)]
+
+
+def rules() -> list[dict]:
+    return [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
+
+
+def test_every_metric_of_the_dashboard_is_there_and_every_metric_is_on_it(told):
+    named = {name for expression in expressions() for name in SERIES.findall(expression)}
+
+    assert named <= told
+    assert {name.removesuffix("_bucket") for name in named} >= {
+        re.sub("_(bucket|sum|count)$", "", name) for name in told
+    }
+
+
+def test_every_metric_of_the_alerts_is_there(told):
+    named = {name for rule in rules() for name in SERIES.findall(rule["expr"])}
+
+    assert named
+    assert named <= told
+
+
+def test_every_alert_says_what_to_do():
+    for rule in rules():
+        assert rule["annotations"]["summary"]
+        assert rule["annotations"]["action"].endswith(".")
+
+
+def test_every_metric_is_documented_and_no_others(told):
+    page = (ROOT / "docs/operations.md").read_text()
+    table = set(re.findall(r"^\| `(btec_\w+)`", page, re.MULTILINE))
+
+    assert table == {re.sub("_(bucket|sum|count)$", "", name) for name in told}
+
+
+def promtool(*arguments: str | Path) -> None:
+    done = subprocess.run(
+        ["promtool", *arguments], cwd=ROOT / "tests", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+needs_promtool = pytest.mark.skipif(
+    not shutil.which("promtool"), reason="promtool is in Debian's package prometheus"
+)
+
+
+@needs_promtool
+def test_the_alerts_fire_when_they_should_and_not_before():
+    promtool("check", "rules", "--lint-fatal", ALERTS)
+    promtool("test", "rules", "alerts_test.yml")
+
+
+@needs_promtool
+def test_prometheus_understands_the_dashboard(tmp_path):
+    plain = [expression.replace("$__rate_interval", "5m") for expression in expressions()]
+    rules = [
+        {"record": f"panel:{n}", "expr": text} for n, text in enumerate(plain) if "label_values" not in text
+    ]
+    file = tmp_path / "rules.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+
+    promtool("check", "rules", file)

@@ -1,0 +1,416 @@
+"""Sync health in the admin: is everything in, what is stuck, why; and each figure is what its list shows."""
+
+import html
+import json
+import os
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from btec_sync import deliveries, figures
+from btec_sync.models import Delivery, RecordResult, State, Tenant
+from tests import factories, test_oracle
+from tests.admin import fill, links, logged_in, page_of, staff, superuser, text
+from tests.api import Sender, receive
+
+PAGE = "/admin/sync-health/"
+# A number that leads to a list, alone or with what it counts; a tenant's stands behind the tenant's name.
+FIGURE = re.compile(
+    r'<a href="(/admin/btec_sync/(delivery|recordresult)/\?[^"]+)">(?:&times;|amman |zarqa )?([\d,]+)[ <]'
+)
+OLD = timedelta(hours=1)
+
+
+@pytest.fixture
+def client(db):
+    return superuser()
+
+
+def page(client, **query) -> str:
+    response = client.get(PAGE, query)
+    assert response.status_code == 200
+    return text(response).replace("\xa0", " ")
+
+
+def front(client) -> str:
+    return text(client.get("/admin/")).replace("\xa0", " ")
+
+
+def figures_of(response) -> list[tuple[str, str, int]]:
+    """Each figure of a page: the address of its list, the kind of the list, and the figure."""
+    found = FIGURE.findall(response.content.decode())
+    return [(html.unescape(address), kind, int(count.replace(",", ""))) for address, kind, count in found]
+
+
+def shown(client, address: str) -> int:
+    """How many rows the list at an address says it has."""
+    response = client.get(address)
+    assert response.status_code == 200, response.headers.get("Location")
+    return int(re.search(r"([\d,]+) (deliver|record result)", text(response))[1].replace(",", ""))
+
+
+def all_kinds() -> None:
+    """Two tenants with everything that can become of a delivery and of a record."""
+    for slug in ("amman", "zarqa"):
+        tenant = fill(slug, slug, 2)
+        sender = Sender(slug)
+        for n in range(3):
+            sender.post("grades", {"id": f"g{n}", "Score": 101, "Nonsense": 1})
+        sender.post("units", {"id": 7}, {"id": "u"})
+        failed, left = (receive(tenant, "students", {"id": "x"}) for _ in range(2))
+        Delivery.objects.filter(pk=failed.pk).update(state="failed")
+        Delivery.objects.filter(pk=left.pk).update(received_at=timezone.now() - OLD)
+        receive(tenant, "students", {"id": "under way"})
+        again = Delivery.objects.filter(tenant=tenant, module="payments").earliest("pk")
+        deliveries.process(again)
+        result = RecordResult.objects.filter(tenant=tenant, module="units", state="NEW").latest("pk")
+        RecordResult.objects.filter(pk=result.pk).update(state="ERROR")
+        Delivery.objects.filter(pk=result.delivery_id).update(new=1, error=1, state="incomplete")
+
+
+# --- In one look -------------------------------------------------------------------------------------
+
+
+def test_before_the_first_delivery_a_sentence_says_so(client, tenant):
+    for said in (front(client), page(client)):
+        assert "Nothing has been delivered yet." in said
+    assert "canvas" not in client.get(PAGE).content.decode()
+
+
+def test_the_front_page_begins_with_everything_is_in(client, sender):
+    sender.post("students", {"id": "s", "Name": "Layla"})
+
+    said = front(client)
+
+    assert "Everything that was delivered is in. Last delivery: just now (students)" in said
+    assert said.index("Sync health") < said.index("Authentication and Authorization")
+    assert PAGE in links(client.get("/admin/"))
+
+
+def test_what_was_refused_is_the_senders_and_does_not_raise_the_alarm(client, sender):
+    sender.post("units", *(factories.UnitRecord(Credit_Hours=10_000) for _ in range(3)), {"id": "u"})
+    sender.post_body("units", "no JSON")
+
+    said = front(client)
+
+    assert "All that could be stored is in. Some was refused." in said
+    assert "4 records were refused" in said
+    assert f"Credit_Hours: out of range ×3 since {timezone.localtime():%a %d %b}" in said
+    assert "1 delivery was rejected" in said
+
+
+def test_what_waits_is_said_with_what_it_waits_for_until_that_is_there(client, sender, parents):
+    records = [factories.PaymentRecord(Registration={"id": "reg_9"}) for _ in range(3)]
+    sender.post("payments", *records)
+    said = front(client)
+
+    sender.post("registrations", factories.RegistrationRecord(id="reg_9"))
+
+    assert "Not everything is in." in said
+    assert "3 records wait for their parents payments ×3 for registrations" in said
+    assert "Everything that was delivered is in." in front(client)
+
+
+def test_a_parked_record_that_is_old_is_stuck_whatever_the_period(client, sender):
+    sender.post("payments", factories.PaymentRecord())
+    Delivery.objects.update(received_at=timezone.now() - timedelta(days=100))
+
+    said = page(client, period="24h")
+
+    assert (
+        "1 record waits for its parent payments ×1 for registrations, the oldest received 3 months ago"
+        in said
+    )
+    assert "payments 3 months ago silent" in said
+    assert "students never silent" in said
+    assert "Nothing was delivered in the last 24 hours." in said
+
+
+def test_crashes_leftovers_and_refusals_of_the_database_are_stuck(client, db):
+    all_kinds()
+
+    said = front(client)
+
+    assert "2 deliveries failed ( amman 1 ; zarqa 1 )" in said
+    assert "2 deliveries are not processed ( amman 1 ; zarqa 1 )" in said  # not the one of this moment
+    assert "2 records are an ERROR ( amman 1 ; zarqa 1 )" in said
+
+
+# --- Figures and lists -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("period", figures.PERIODS)
+def test_each_figure_is_what_its_list_shows(client, db, period):
+    all_kinds()
+
+    for query in ({"period": period}, {"period": period, "tenant": "amman", "module": "payments"}):
+        found = figures_of(client.get(PAGE, query))
+
+        assert len(found) > 10
+        for address, kind, count in dict.fromkeys(found):
+            if "records=UNCHANGED" in address:
+                listed = client.get(address).context["cl"].queryset
+                assert sum(listed.values_list("unchanged", flat=True)) == count, address
+            else:
+                assert shown(client, address) == count, (address, kind)
+
+
+def test_the_front_pages_figures_are_what_their_lists_show(client, db):
+    all_kinds()
+
+    found = [
+        (html.unescape(address), int(count))
+        for address, count in re.findall(
+            r'<strong><a href="([^"]+)">(\d+) ', client.get("/admin/").content.decode()
+        )
+    ]
+
+    assert len(found) == 6
+    for address, count in found:
+        assert shown(client, address) == count, address
+
+
+def test_the_chart_says_what_its_table_says(client, db):
+    all_kinds()
+
+    response = client.get(PAGE, {"period": "7d"})
+    source = response.content.decode()
+    chart = json.loads(
+        re.search(r'<script id="health-figures" type="application/json">(.*?)</script>', source)[1]
+    )
+    totals = {dataset["label"]: sum(dataset["data"]) for dataset in chart["datasets"]}
+
+    assert len(chart["labels"]) == 7
+    assert totals == {
+        state: sum(getattr(delivery, state.lower()) for delivery in Delivery.objects.all()) for state in State
+    }
+    assert not re.search(r"<style| style=|<script(?! (src=|id=\"\S+\" type=\"application/json\"))", source)
+
+
+class Counted(test_oracle.Machine):
+    """The oracle's traffic, at whose end the figures must be what the oracle counts."""
+
+    def teardown(self):
+        if getattr(self, "oracle", None):
+            for tenant in self.tenants:
+                self.check_figures(tenant)
+
+    def check_figures(self, tenant):
+        since = timezone.now() - timedelta(days=1)
+        scope = figures.Scope([tenant.pk], test_oracle.MODULES, since)
+        posts = [post for post in self.oracle.posts if post.tenant == tenant.slug]
+        wanted, found = {}, {}
+        for post in posts:
+            for state in post.states:
+                wanted[post.module, state] = wanted.get((post.module, state), 0) + 1
+        for row in figures.traffic(scope, [since]):
+            for state, count in row.records.items():
+                if count:
+                    found[row.module, state] = found.get((row.module, state), 0) + count
+        assert found == wanted
+        parked = sum(len(post.parked) for post in posts)
+        assert sum(one.records for one in figures.parked(scope)) == parked
+        invalid = sum(post.states.count("INVALID") for post in posts)
+        assert figures.not_stored(scope)["INVALID"].get(tenant.pk, 0) == invalid - parked
+        assert sum(error.records for error in figures.frequent_errors(scope)) == invalid - parked
+
+
+@pytest.mark.django_db
+def test_the_figures_are_what_the_oracle_counts():
+    run_state_machine_as_test(
+        Counted,
+        settings=settings(
+            max_examples=int(os.environ.get("BTEC_TEST_ORACLE_EXAMPLES", "6")),
+            stateful_step_count=30,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.generate],
+        ),
+    )
+
+
+def test_a_day_begins_at_midnight_where_the_college_is(client, sender, settings):
+    settings.TIME_ZONE = "Asia/Amman"  # 3 hours before UTC
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    sender.post("students", {"id": "s", "Name": "Layla"})
+    sender.post("students", {"id": "t", "Name": "Sara"})
+    before, after = Delivery.objects.order_by("pk")
+    Delivery.objects.filter(pk=before.pk).update(received_at=midnight - timedelta(seconds=1))
+    Delivery.objects.filter(pk=after.pk).update(received_at=midnight)
+
+    days = figures.PERIODS["7d"].begins()
+    rows = figures.traffic(figures.Scope([Tenant.objects.get().pk], ["students"], days[0]), days)
+
+    assert days[-1] == midnight
+    assert {row.begins: row.records["NEW"] for row in rows} == {days[-2]: 1, days[-1]: 1}
+
+
+def test_an_hour_that_comes_twice_is_two(monkeypatch, settings):
+    settings.TIME_ZONE = "Europe/Berlin"
+    monkeypatch.setattr(timezone, "now", lambda: datetime(2026, 10, 25, 3, 30, tzinfo=UTC))
+
+    begins = figures.PERIODS["24h"].begins()
+
+    assert len(set(begins)) == 24
+    assert [hour.astimezone(UTC).hour for hour in begins[-4:]] == [0, 1, 2, 3]
+
+
+# --- Who sees what -----------------------------------------------------------------------------------
+
+
+def test_staff_see_the_figures_of_their_own_tenants(db):
+    all_kinds()
+    client = staff(Tenant.objects.get(slug="amman"))
+
+    for said in (front(client), page(client), page(client, tenant="zarqa")):
+        assert "1 delivery failed" in said
+        assert "zarqa" not in said
+    assert Delivery.objects.filter(state="failed").count() == 2
+
+
+def test_staff_without_a_tenant_see_nothing(db):
+    all_kinds()
+
+    assert "Nothing has been delivered yet." in front(staff())
+
+
+@pytest.mark.parametrize("permission", ["view_student", "view_delivery", "view_recordresult"])
+def test_who_may_not_look_at_deliveries_and_results_sees_no_figures(db, permission):
+    all_kinds()
+    user = User.objects.create_user("finance", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename=permission))
+    Tenant.objects.first().members.add(user)
+    client = logged_in(user)
+
+    assert "Sync health" not in front(client)
+    assert client.get(PAGE).status_code == 403
+
+
+def test_who_is_not_logged_in_is_asked_to(db):
+    assert Client().get(PAGE).url == f"/admin/login/?next={PAGE}"
+
+
+# --- Addresses and queries ---------------------------------------------------------------------------
+
+GARBAGE = [
+    "",
+    "x",
+    "\0",
+    "9" * 100,
+    "1e9",
+    "2026-11-24",
+    "2026-13-01T00:00:00+00:00",
+    "0001-01-01T00:00+14:00",
+]
+
+
+def test_no_address_breaks_the_page_or_its_filters(client, db):
+    all_kinds()
+
+    for value in GARBAGE:
+        for name in ("period", "tenant", "module"):
+            assert client.get(PAGE, {name: value}).status_code == 200
+        for name in ("since", "before", "records", "waits_for", "error", "current"):
+            for kind in ("delivery", "recordresult"):
+                response = client.get(f"/admin/btec_sync/{kind}/", {name: value}, follow=True)
+                assert response.status_code in (200, 400), (name, value)
+
+
+def test_a_field_with_a_colon_in_its_name_is_found_by_its_error(client, sender):
+    sender.post("units", factories.UnitRecord(**{"a:b": 1}), factories.UnitRecord(a=1))
+
+    address = next(a for a, _, _ in figures_of(client.get(PAGE)) if "a%3Ab" in a)
+
+    assert shown(client, address) == 1
+
+
+def queries_of(client) -> list[int]:
+    """How many queries the front page and the page of its own make."""
+    counts = []
+    for address in ("/admin/", PAGE):
+        client.get(address)  # what is asked once and remembered
+        with CaptureQueriesContext(connection) as queries:
+            client.get(address)
+        counts.append(len(queries))
+    return counts
+
+
+def test_the_number_of_queries_does_not_depend_on_what_there_is(client, db):
+    all_kinds()
+    few = queries_of(client)
+    for slug in ("irbid", "aqaba", "karak"):
+        fill(slug, slug, 3)
+
+    many = queries_of(client)
+
+    assert many == few
+    assert max(many) <= 16
+
+
+# --- A record's timeline -----------------------------------------------------------------------------
+
+
+def timeline(client, record) -> str:
+    return text(client.get(page_of(record))).rsplit("Timeline:", 1)[1]
+
+
+class TestTimeline:
+    @pytest.fixture
+    def student(self, sender):
+        for name in ("Layla", "Sara", "Sara"):
+            sender.post("students", {"id": "s", "Name": name})
+        return test_oracle.services()["students"].model.objects.get()
+
+    def test_it_begins_with_the_newest_delivery_though_that_changed_nothing(self, client, student):
+        unchanged = Delivery.objects.latest("pk")
+
+        said = timeline(client, student)
+
+        assert page_of(unchanged) in links(client.get(page_of(student)))
+        assert (
+            said.index("No changes detected")
+            < said.index("name: Layla → Sara")
+            < said.index("Student created")
+        )
+        assert said.count("UNCHANGED") == 2  # its row, and the note below
+        assert "the newest that spoke of it" in said
+
+    def test_a_newer_result_stands_above_it(self, client, sender, student):
+        sender.post("students", {"id": "s", "Name": 7})
+
+        said = timeline(client, student)
+
+        assert said.index("Name: expected a string") < said.index("No changes detected")
+
+    def test_each_attempt_has_its_row(self, client, sender):
+        sender.post("grades", factories.GradeRecord(id="g"))
+        for module, record in (
+            ("students", factories.StudentRecord(id="stud_456")),
+            ("units", factories.UnitRecord(id="unit_789")),
+        ):
+            sender.post(module, record)
+        grade = test_oracle.services()["grades"].model.objects.get()
+
+        said = timeline(client, grade)
+
+        assert re.search(r" 3 NEW Grade created .* 2 INVALID .* 1 INVALID ", said)
+
+    def test_many_are_cut_and_lead_to_the_rest(self, client, sender, student):
+        for n in range(101):
+            sender.post("students", {"id": "s", "Name": f"Layla {n}"})
+
+        response = client.get(page_of(student))
+
+        assert "Only the first 100 are shown here." in text(response)
+        everything = next(a for a in links(response) if "recordresult/?q=s&" in a)
+        assert shown(client, everything) == 103

@@ -1,0 +1,262 @@
+"""docs/zoho.md holds: its examples are answered as it says, its fields are ours, and its Deluge is run."""
+
+import hashlib
+import json
+import re
+from textwrap import dedent
+from types import SimpleNamespace
+
+import pytest
+
+from btec_sync import fields
+from btec_sync.models import Delivery
+from btec_sync.serializers import RecordSerializer
+from btec_sync.services import services
+from tests import factories
+from tests.conftest import payload
+from tests.test_docs import ROOT, column
+
+PAGE = ROOT / "docs/zoho.md"
+# These differ from one machine to the next, and the page shows … for them.
+VARYING = dict.fromkeys(("idempotency_key", "delivery_id"), "…")
+
+
+# --- The examples ------------------------------------------------------------------------------------
+
+EXAMPLES = re.findall(
+    r"^`POST /v1/sync/(\w+)`\n.*?^```json\n(.*?)^```\n.*?^```json\n(.*?)^```", PAGE.read_text(), re.M | re.S
+)
+
+
+def test_the_page_has_examples():
+    # Each is a request with its answer, and no other JSON stands on the page.
+    assert len(EXAMPLES) == 3
+    assert PAGE.read_text().count("```json") == 2 * len(EXAMPLES)
+
+
+@pytest.mark.parametrize(("module", "body", "answer"), EXAMPLES, ids=[example[0] for example in EXAMPLES])
+def test_an_example_is_answered_as_the_page_says(sender, parents, module, body, answer):
+    response = sender.post_body(module, body)
+
+    assert response.status_code == 200
+    assert {**response.json(), **VARYING} == json.loads(answer)
+
+
+# --- The fields --------------------------------------------------------------------------------------
+
+KINDS = {
+    fields.Text: "text",
+    fields.Lookup: "lookup",
+    fields.Money: "money",
+    fields.Date: "date",
+    fields.Number: "a number",
+}
+
+
+def told_fields() -> dict[str, dict[str, tuple[str, str]]]:
+    """For each module of the page's table: its fields, each with whether it is required, and of what kind."""
+    told, module = {}, ""
+    for name, cell, required, kind in column(PAGE, "module", "field", "needed", "takes"):
+        module = name or module
+        for field in re.findall(r"\w+", cell):
+            told.setdefault(module, {})[field] = (required, kind)
+    return told
+
+
+def kind_of(field: fields.StrictField) -> str:
+    if isinstance(field, fields.Text) and field.max_length > 255:
+        return "long text"
+    return next(word for kind, word in KINDS.items() if type(field) is kind)
+
+
+@pytest.mark.parametrize("module", services())
+def test_the_fields_of_a_module_are_those_of_its_serializer(module):
+    declared = services()[module].serializer_class._declared_fields
+    own = {name: field for name, field in declared.items() if name not in RecordSerializer._declared_fields}
+
+    told = told_fields()[module]
+
+    assert {name: required for name, (required, _) in told.items()} == {
+        name: "required" if field.required else "optional" for name, field in own.items()
+    }
+    for name, field in own.items():
+        assert told[name][1].startswith(kind_of(field)), name
+
+
+def test_the_fields_of_every_module_are_those_of_the_base():
+    told = {name: required for name, (required, _) in told_fields()["every"].items()}
+
+    assert told == {
+        name: "required" if field.required else "optional"
+        for name, field in RecordSerializer._declared_fields.items()
+    }
+
+
+def test_every_module_has_its_address_and_what_it_needs():
+    rows = dict(column(PAGE, "address", "needs"))
+
+    assert rows == {
+        f"/v1/sync/{name}": ", ".join(
+            parent.module.removesuffix("s") for parent in service.dependencies.values()
+        )
+        for name, service in services().items()
+    }
+
+
+# --- The functions -----------------------------------------------------------------------------------
+
+
+class Map(dict):
+    """Deluge's, as far as the page uses it."""
+
+    put = dict.__setitem__
+
+    def toString(self) -> str:
+        return json.dumps(self, ensure_ascii=False)
+
+
+class List(list):
+    add = list.append
+
+    def size(self) -> int:
+        return len(self)
+
+
+def python(deluge: str) -> str:
+    """The functions in Python. Line by line: the page writes a brace or a statement on each."""
+    lines, depth = [], 0
+    deluge = re.sub(r"invokeurl\s*\[(.*?)\];", invocation, deluge, flags=re.DOTALL)
+    for line in deluge.splitlines():
+        statement = line.strip().removesuffix(";")
+        if statement in ("{", "}"):
+            depth += 1 if statement == "{" else -1
+        elif statement:
+            lines.append("    " * depth + translated(statement))
+    return "\n".join(lines)
+
+
+def invocation(match: re.Match) -> str:
+    """invokeurl's block of `name: value` lines as a call."""
+    parts = [line.strip().split(": ", 1) for line in match[1].strip().splitlines()]
+    return f"invokeurl({', '.join(f'{name}={value}' for name, value in parts)});"
+
+
+def translated(statement: str) -> str:
+    for pattern, replacement in (
+        (r"^(?:string|void) (\w+)\.(\w+)\((.*)\)$", lambda m: f"def {m[1]}_{m[2]}({names(m[3])}):"),
+        (r"^for each (\w+) in \{(.*)\}$", r"for \1 in [\2]:"),
+        (r"^if\((.*)\)$", r"if \1:"),
+        (r"^info (.*)$", r"info(\1)"),
+    ):
+        statement = re.sub(pattern, replacement, statement)
+    return re.sub(r"\b(standalone|automation|schedule)\.(\w+)", r"\1_\2", statement)
+
+
+def names(arguments: str) -> str:
+    """The arguments of a function without their types."""
+    return re.sub(r"\w+ (\w+)", r"\1", arguments)
+
+
+CODE = "\n".join(re.findall(r"^```deluge\n(.*?)^```", PAGE.read_text(), re.M | re.S))
+FUNCTIONS = {
+    "automation_btecStudent": ("BTEC_Students", "students", payload("student")),
+    "automation_btecProgram": ("Products", "programs", payload("program")),
+    "automation_btecUnit": ("BTEC", "units", payload("unit")),
+    "automation_btecRegistration": ("BTEC_Registrations", "registrations", payload("registration")),
+    "automation_btecPayment": ("BTEC_Payments", "payments", payload("payment")),
+    "automation_btecGrade": ("BTEC_Grades", "grades", payload("grade")),
+}
+
+
+@pytest.fixture
+def crm(tenant, settings, client):
+    """The page's functions, in a CRM of two dicts, posting to the service as it is in production."""
+    settings.BTEC_REQUIRE_API_KEY = True
+    tenant.slug = "north"
+    tenant.save()
+    key = factories.api_key(tenant)
+    crm = SimpleNamespace(records={}, pages={}, answers=[])
+
+    def invokeurl(*, url, type, parameters, headers, detailed):
+        path = url.removeprefix("https://sync.college.example")
+        content_type = headers.pop("Content-Type")
+        response = client.generic(type, path, parameters, content_type=content_type, headers=headers)
+        crm.answers.append(response)
+        return Map(responseCode=response.status_code, responseText=response.content.decode())
+
+    crm.functions = {
+        "Map": Map,
+        "List": List,
+        "POST": "POST",
+        "true": True,
+        "info": lambda text: None,
+        "invokeurl": invokeurl,
+        "zoho": SimpleNamespace(
+            crm=SimpleNamespace(
+                getRecordById=lambda module, number: crm.records[module, number],
+                getRecords=lambda module, page, size, options: List(crm.pages.get((module, page), [])),
+                getOrgVariable=lambda name: {"btec_sync_key": key}[name],
+            ),
+            encryption=SimpleNamespace(sha256=lambda text: hashlib.sha256(text.encode()).hexdigest()),
+        ),
+    }
+    exec(python(dedent(CODE)), crm.functions)
+    return crm
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_a_function_of_the_page_posts_is_taken(crm, name):
+    for parent, (crm_module, _, record) in FUNCTIONS.items():
+        crm.records[crm_module, 1] = Map({**record, "Modified_Time": "2026-01-15T11:15:13+04:00"})
+        if parent == name:
+            break
+    crm_module, module, record = FUNCTIONS[name]
+
+    crm.functions[name](1)
+
+    (answer,) = crm.answers
+    assert answer.status_code == 200, answer.content
+    assert answer.json()["tenant_id"] == "north"
+    (result,) = answer.json()["results"]
+    assert result["status"] == "NEW" or result["retryable"]
+    delivery = Delivery.objects.get()
+    assert (delivery.module, json.loads(bytes(delivery.body))["data"][0]["id"]) == (module, record["id"])
+
+
+def test_the_page_has_a_function_for_every_module(crm):
+    defined = {name for name in crm.functions if name.startswith("automation_")}
+
+    assert defined == set(FUNCTIONS)
+    assert {module for _, module, _ in FUNCTIONS.values()} == set(services())
+    assert [f"automation_{name}" for (name,) in column(PAGE, "function")] == list(FUNCTIONS)
+
+
+def test_quotation_marks_and_every_script_arrive_as_they_are(crm):
+    crm.records["BTEC_Students", 1] = Map(id="s1", Name='Ahmed "Al" Mohamed \\ أحمد 😀')
+
+    crm.functions["automation_btecStudent"](1)
+
+    assert crm.answers[0].json()["summary"]["NEW"] == 1
+
+
+def test_run_again_a_function_gets_the_first_answer_and_an_edit_is_stored(crm):
+    run = crm.functions["automation_btecStudent"]
+    crm.records["BTEC_Students", 1] = Map(id="s1", Name="A", Modified_Time="2026-01-15T11:15:13+04:00")
+    run(1)
+    run(1)
+    # In the same second: a key of id and Modified_Time alone would refuse this with 422.
+    crm.records["BTEC_Students", 1]["Name"] = "B"
+    run(1)
+
+    assert [answer.status_code for answer in crm.answers] == [200, 200, 200]
+    assert [answer.headers.get("Idempotent-Replayed") for answer in crm.answers] == [None, "true", None]
+    assert crm.answers[2].json()["results"][0]["changed_fields"] == {"name": ["A", "B"]}
+
+
+def test_the_nightly_function_sends_every_page_that_holds_something(crm, parents):
+    records = [Map({**payload("registration"), "id": f"r{n}"}) for n in range(3)]
+    crm.pages = {("BTEC_Registrations", 1): records[:2], ("BTEC_Registrations", 2): records[2:]}
+
+    crm.functions["schedule_btecNightly"]()
+
+    assert [len(answer.json()["results"]) for answer in crm.answers] == [2, 1]
