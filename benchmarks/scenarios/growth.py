@@ -20,7 +20,7 @@ def run(stage: Stage, report: Report) -> None:
     stored_rows(stage, report)
     if not stage.is_short:
         tenants(stage, report)
-    batches(stage, report)
+        batches(stage, report)
 
 
 def stored_rows(stage: Stage, report: Report) -> None:
