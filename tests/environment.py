@@ -5,8 +5,10 @@ What a developer keeps in .env or in the shell must not change what tests see, t
 
 import os
 
+KEPT = ("BTEC_TEST_", "BTEC_REQUIRE_NGINX", "BTEC_REQUIRE_BROWSER")
+
 for name in list(os.environ):
-    if name.startswith(("BTEC_", "DJANGO_")) and not name.startswith(("BTEC_TEST_", "BTEC_REQUIRE_NGINX")):
+    if name.startswith(("BTEC_", "DJANGO_")) and not name.startswith(KEPT):
         del os.environ[name]
 
 os.environ |= {

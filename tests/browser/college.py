@@ -1,5 +1,5 @@
-"""What the browser's tests look at: the demo data in one tenant, with more trouble, a few records in another,
-and people. Runs inside the service's own process: `manage.py shell -c "from tests.browser import college; …"`.
+"""What the browser's tests look at: the demo data in one tenant with more trouble, a few records in another,
+and people. `manage.py shell` runs it (tests/browser/site.py), in a process of the service's own.
 """
 
 import os

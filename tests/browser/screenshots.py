@@ -1,4 +1,4 @@
-"""Every page as a picture, for somebody to look at: `python -m tests.browser.screenshots FOLDER [PAGE ...]`."""
+"""Every page as a picture, to look at: `python -m tests.browser.screenshots FOLDER [PAGE ...]`."""
 
 import sys
 from pathlib import Path

@@ -12,7 +12,9 @@ def site() -> Iterator[live.Server]:
     with live.database() as database, tempfile.TemporaryDirectory(prefix="btec-static-") as folder:
         settings = {"DJANGO_SETTINGS_MODULE": "tests.browser.settings", "DJANGO_STATIC_ROOT": folder}
         live.manage(database, "collectstatic", "--noinput", "--verbosity", "0", **settings)
-        live.manage(database, "shell", "--no-imports", "-c", "from tests.browser import college; college.main()")
+        live.manage(
+            database, "shell", "--no-imports", "-c", "from tests.browser import college; college.main()"
+        )
         with live.server(database, **settings) as server:
             yield server
 

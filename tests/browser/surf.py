@@ -26,8 +26,8 @@ def program() -> str | None:
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """Ended with the block, its profile removed. It must not outlive a test that uses Django's ORM: Playwright
-    keeps an event loop in the thread."""
+    """Ended with the block, its profile removed. No test may use Django's ORM meanwhile: Playwright keeps an
+    event loop in the thread."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program(), args=FLAGS)
         with suppress_after(chromium.close):
