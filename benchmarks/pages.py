@@ -26,6 +26,8 @@ PER_PAGE = 100
 #: {last_page} the last of the payments of one college.
 PAGES = [
     "/admin/",
+    "/admin/sync-health/",
+    "/admin/btec_sync/recordtomend/",
     "/admin/btec_sync/delivery/",
     "/admin/btec_sync/delivery/?state__exact=incomplete",
     "/admin/btec_sync/delivery/{delivery}/change/",

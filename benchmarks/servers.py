@@ -54,13 +54,10 @@ class Server:
             raise RuntimeError(f"{self.command} did not start:\n{self.log.read_text()}") from error
 
     def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-        self.log.unlink(missing_ok=True)
+        # At once: its database is thrown away too, and gunicorn would wait for connections that are kept.
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.log.unlink()
 
     def workers(self) -> list[int]:
         """The processes that answer: the children of the one we started, or itself where it has none."""

@@ -24,9 +24,13 @@ class Stage:
         return sizes[self.length]
 
     @property
+    def is_short(self) -> bool:
+        return self.length == "short"
+
+    @property
     def warm_up(self) -> int:
         """Rounds that do not count. A smoke run's figures mean nothing anyway."""
-        return 0 if self.length == "short" else 1
+        return 0 if self.is_short else 1
 
     @property
     def turns(self) -> int:

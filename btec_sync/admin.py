@@ -358,7 +358,9 @@ class TombstoneAdmin(ReadOnlyAdmin):
     list_filter = [TenantFilter, ModuleFilter]
     date_hierarchy = "created_at"
     search_fields = ["zoho_id__exact", "person__exact"]
-    fields = ["zoho_id", "module", "person", "tenant", "created_at"]
+
+    def get_fields(self, request, obj=None):
+        return ["zoho_id", "module", "person", self.tenant_shown(request), "created_at"]
 
 
 @admin.register(Tenant)

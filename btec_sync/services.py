@@ -107,6 +107,11 @@ class SyncService:
     def columns(self) -> list[str]:
         return list(self.serializer_class.data_fields().values())
 
+    @cached_property
+    def _lookups(self) -> list[tuple[str, str]]:
+        fields = self.serializer_class.data_fields().items()
+        return [(zoho_name, name) for zoho_name, name in fields if name in self.dependencies]
+
     # Parsing: no database, no lock
 
     def parse(self, records: Iterable[tuple[int, int, Any]]) -> list[Candidate]:
@@ -159,10 +164,8 @@ class SyncService:
         """(Zoho's field, the parent's service, its Zoho id) of every parent that is not there."""
         return [
             (zoho_name, self.dependencies[name], wanted)
-            for zoho_name, name in self.serializer_class.data_fields().items()
-            if name in self.dependencies
-            and (wanted := candidate.values[name]) is not None
-            and wanted not in parents[name]
+            for zoho_name, name in self._lookups
+            if (wanted := candidate.values[name]) is not None and wanted not in parents[name]
         ]
 
     def _stored(self, groups: dict[str, list[Candidate]]) -> dict[str, Row]:

@@ -4,9 +4,10 @@ The ORM writes a batch as well, but spends three times the database's own time o
 dozen conversions for each row, and a parameter for each value. Here a column is one parameter, an array.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import cache
+from json import JSONEncoder
 from typing import Any
 
 from django.db import connection, models
@@ -25,13 +26,13 @@ def insert(
 ) -> None:
     """Inserts rows; those that are there already by `unique` get the fields of `update`.
 
-    `columns` are the rows' values by the names of the model's fields, `alike` those that all rows share.
+    `columns` are the rows' values by the names of the model's fields, `alike` those that all rows share (no
+    JSON among these).
     Raises what the database raises; no row is written then.
     """
     sql = _insert_sql(model, tuple(alike), tuple(columns), tuple(unique), tuple(update))
     if connection.vendor == "postgresql":
-        constants = [_plain(model, name, value) for name, value in alike.items()]
-        _execute(sql, [*constants, *_arrays(model, columns)])
+        _execute(sql, [*alike.values(), *_arrays(model, columns)])
     else:
         shared = {name: [value] * _length(columns) for name, value in alike.items()}
         _execute_many(sql, model, {**shared, **columns})
@@ -114,10 +115,11 @@ def _element(value: Any) -> str:
 
 
 def _arrays(model: type[models.Model], columns: Columns) -> list[str]:
-    return [
-        array([_plain(model, name, value) for value in values] if _is_json(model, name) else values)
-        for name, values in columns.items()
-    ]
+    arrays = []
+    for name, values in columns.items():
+        encode = _json_encoder(model, name)
+        arrays.append(array([encode(value) for value in values] if encode else values))
+    return arrays
 
 
 def _unnest(model: type[models.Model], columns: Sequence[str]) -> str:
@@ -129,12 +131,11 @@ def _type(model: type[models.Model], name: str) -> str:
     return model._meta.get_field(name).db_type(connection).partition("(")[0]
 
 
-def _plain(model: type[models.Model], name: str, value: Any) -> Any:
-    return model._meta.get_field(name).encoder().encode(value) if _is_json(model, name) else value
-
-
-def _is_json(model: type[models.Model], name: str) -> bool:
-    return isinstance(model._meta.get_field(name), models.JSONField)
+@cache
+def _json_encoder(model: type[models.Model], name: str) -> Callable[[Any], str] | None:
+    """What makes the text of a JSON field's value; None for other fields."""
+    field = model._meta.get_field(name)
+    return (field.encoder or JSONEncoder)().encode if isinstance(field, models.JSONField) else None
 
 
 # --- SQLite: a row after the other, of one prepared statement -----------------------------------------

@@ -428,6 +428,7 @@ def test_whatever_is_stored_is_shown_escaped(client, sender, tenant):
         message=SCRIPT,
         errors=[{"field": SCRIPT, "code": SCRIPT, "message": SCRIPT}],
         changed_fields={SCRIPT: [SCRIPT, {SCRIPT: SCRIPT}]},
+        waits_for_module="students",
         waits_for_id=SCRIPT,
     )
 

@@ -312,7 +312,9 @@ def test_the_admins_replay_says_that_a_body_is_gone(sender):
     client = superuser()
 
     response = client.post(
-        url(Delivery), {"action": "replay_selected", "_selected_action": [delivery.pk]}, follow=True
+        url(Delivery),
+        {"action": "replay_selected", "_selected_action": [delivery.pk], "post": "yes"},
+        follow=True,
     )
 
     assert "1 delivery was left as it is: its body is not kept any more" in text(response)

@@ -151,23 +151,23 @@ def test_a_number_within_the_bounds_is_exact(text):
     ids=lambda text: f"{text[:12]} of {len(text)}",
 )
 def test_a_number_beyond_the_bounds_is_kept_unexpanded(text):
-    began = time.monotonic()
+    began = time.process_time()
 
     value = wire.loads(text.encode())
 
     assert isinstance(value, wire.HugeNumber)
     assert repr(value) == "HugeNumber()"
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_a_body_full_of_huge_numbers_costs_little():
     body = b"[" + b",".join([b"1e999999999"] * 400_000) + b"]"
-    began = time.monotonic()
+    began = time.process_time()
 
     values = wire.loads(body)
 
     assert {type(value) for value in values} == {wire.HugeNumber}
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 json_texts = st.recursive(

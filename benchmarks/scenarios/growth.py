@@ -18,9 +18,9 @@ def run(stage: Stage, report: Report) -> None:
     if "postgresql" not in stage.names:
         return
     stored_rows(stage, report)
-    if stage.length != "short":
+    if not stage.is_short:
         tenants(stage, report)
-    batches(stage, report)
+        batches(stage, report)
 
 
 def stored_rows(stage: Stage, report: Report) -> None:
@@ -32,10 +32,9 @@ def stored_rows(stage: Stage, report: Report) -> None:
 
 
 def tenants(stage: Stage, report: Report) -> None:
-    counts = [1, stage.size(short=10, default=1_000)]
-    rows = stage.size(short=1_000, default=100_000)
+    counts, rows = [1, 1_000], 100_000
     grown = {count: {"tenants": count, "payments": rows} for count in counts}
-    samples = measure(stage, grown, stage.size(short=50, default=1_000))
+    samples = measure(stage, grown, 1_000)
     told(report, samples, counts, f"{{:,}} tenants with {rows:,} rows in all")
 
 

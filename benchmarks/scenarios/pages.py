@@ -17,14 +17,18 @@ def run(stage: Stage, report: Report) -> None:
     few = {"payments": 300, "results": 1_000, "students": 200}
     results = stage.size(short=2_000, default=1_000_000)
     many = {"results": results, "payments": results // 10, "students": results // 10}
-    before, after = opened(stage, few), opened(stage, many)
+    after = opened(stage, many)
+    before = after if stage.is_short else opened(stage, few)
     grown = [key for key in after if after[key][0] != before[key][0]]
     words = f"{many['results']:,} results and {many['payments'] + many['students']:,} records"
     report.goal(
         6, f"pages whose number of queries grows from 1,000 results to {words}", Sample((len(grown),)), most=0
     )
-    slow = [key for key, (_, sample) in after.items() if sample.median * 1_000 > MOST_MS]
-    report.goal(6, f"pages of {len(after)} above {MOST_MS} ms with {words}", Sample((len(slow),)), most=0)
+    samples = [sample for _, sample in after.values()]
+    slow = sum(sample.median * 1_000 > MOST_MS for sample in samples)
+    dear = sum((sample.cpu_median or 0) * 1_000 > MOST_MS for sample in samples)
+    found = Sample((slow,), (dear,))
+    report.goal(6, f"pages of {len(after)} above {MOST_MS} ms with {words}", found, most=0)
     for who, address in grown:
         report.note(
             f"more queries: {address} of {who}: {before[who, address][0]}, then {after[who, address][0]}"

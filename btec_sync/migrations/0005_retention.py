@@ -4,6 +4,8 @@ import django.db.models.deletion
 import django.utils.timezone
 from django.db import migrations, models
 
+from btec_sync import groups
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -80,4 +82,5 @@ class Migration(migrations.Migration):
                 fields=("tenant", "module", "zoho_id"), name="tombstone_record"
             ),
         ),
+        migrations.RunPython(groups.let_view("btec_sync.Tombstone"), migrations.RunPython.noop),
     ]
