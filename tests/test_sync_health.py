@@ -45,8 +45,12 @@ def front(client) -> str:
 
 
 def figures_of(response) -> list[tuple[str, str, int]]:
+    return figures_in(response.content.decode())
+
+
+def figures_in(source: str) -> list[tuple[str, str, int]]:
     """Each figure of a page: the address of its list, the kind of the list, and the figure."""
-    found = FIGURE.findall(response.content.decode())
+    found = FIGURE.findall(source)
     return [(html.unescape(address), kind, int(count.replace(",", ""))) for address, kind, count in found]
 
 

@@ -18,18 +18,19 @@ def main(folder: Path, names: list[str]) -> None:
     looks = {
         "wide": {"viewport": surf.WIDE},
         "narrow": {"viewport": surf.NARROW},
+        # As in README: what stands above the fold.
+        "top": {"viewport": {"width": 1280, "height": 880}},
         "dark": {"viewport": surf.WIDE, "color_scheme": "dark"},
     }
     with site() as server, surf.browser() as chromium:
         pages = addresses(server)
         for look, options in looks.items():
-            for person in ("operator",):
-                with surf.visit(chromium, server.url, **options) as window:
-                    window.log_in(person)
-                    for name in names or pages:
-                        page = window.open(pages[name])
-                        page.wait_for_load_state("networkidle")
-                        page.screenshot(path=folder / f"{name}-{look}-{person}.png", full_page=True)
+            with surf.visit(chromium, server.url, **options) as window:
+                window.log_in("operator")
+                for name in names or pages:
+                    page = window.open(pages[name])
+                    page.wait_for_load_state("networkidle")
+                    page.screenshot(path=folder / f"{name}-{look}.png", full_page=look != "top")
 
 
 if __name__ == "__main__":

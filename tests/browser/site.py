@@ -26,7 +26,7 @@ def addresses(server: live.Server) -> dict[str, str]:
     student = one(number.format("reference_student", "stud_456"))
     payment = one(number.format("payments_payment", "pay_921"))
     parked = one(number.format("btec_sync_recordresult", "pay_912"))
-    invalid = one(number.format("btec_sync_recordresult", "grade_1941"))
+    invalid = one(number.format("btec_sync_recordresult", "grade_1932"))
     delivery = one(f"SELECT delivery_id FROM btec_sync_recordresult WHERE id = {invalid}")
     failed = one("SELECT id FROM btec_sync_delivery WHERE state = 'failed'")
     btec = "/admin/btec_sync"

@@ -16,6 +16,9 @@ import pytest
 from tests.browser import surf
 from tests.browser.college import FORMULA, REFUSED
 
+# What a browser sees is alike on both databases, and takes a minute.
+pytestmark = pytest.mark.postgresql
+
 MEND = "/admin/btec_sync/recordtomend/"
 DELIVERIES = "/admin/btec_sync/delivery/"
 
@@ -36,11 +39,17 @@ def shown(page) -> int:
     return number(re.search(r"([\d,]+) [a-z]", page.locator(".paginator").inner_text())[1])
 
 
+def follow(page, what: str) -> None:
+    """Clicks what leads to another page, and is there."""
+    with page.expect_navigation():
+        page.click(what)
+
+
 def select_and_replay(page, what: str, *wanted: str) -> None:
     for text in wanted:
         page.locator("#result_list tbody tr", has_text=text).locator("input[type=checkbox]").check()
     page.select_option("select[name=action]", label=f"Replay selected {what}")
-    page.click("button[name=index]")
+    follow(page, "button[name=index]")
 
 
 def downloaded(page, link: str) -> bytes:
@@ -145,22 +154,36 @@ def test_each_kind_of_figure_leads_to_a_list_of_as_many(window):
 
     for period in ("24 hours", "7 days", "30 days"):
         page = opened.open("/admin/sync-health/")
-        page.click(f"text=last {period}")
+        follow(page, f"nav a:text-is('last {period}')")
         assert page.locator("[aria-current]").first.inner_text() == f"last {period}"
         assert page.locator("#health-chart").is_visible()
         for address, text in page.evaluate(FIGURES):
             followed.setdefault(kind_of(address, period), (address, text))
 
     assert len(followed) > 40
-    for address, text in followed.values():
-        page = opened.open(address)
-        listed = unchanged_in(page) if "records=UNCHANGED" in address else shown(page)
+    for (period, *_), (address, text) in followed.items():
+        # One period's lists are looked at; of the others it is enough to read what the server says.
+        listed = looked_at(opened, address) if period == "7 days" else read(opened, address)
         assert listed == number(re.search(r"[\d,]+", text)[0]), (text, address)
 
 
-def unchanged_in(page) -> int:
+def looked_at(opened, address: str) -> int:
+    page = opened.open(address)
+    return unchanged_in(" ".join(rows(page))) if "records=UNCHANGED" in address else shown(page)
+
+
+def read(opened, address: str) -> int:
+    answer = opened.context.request.get(opened.url + address)
+    assert answer.ok, address
+    source = answer.text()
+    if "records=UNCHANGED" in address:
+        return unchanged_in(source)
+    return number(re.search(r"([\d,]+) [a-z]", source.split('class="paginator"')[1])[1])
+
+
+def unchanged_in(text: str) -> int:
     """UNCHANGED records have no result: the figure is the sum over the deliveries of the list."""
-    return sum(number(n) for row in rows(page) for n in re.findall(r"([\d,]+) UNCHANGED", row))
+    return sum(number(n) for n in re.findall(r"([\d,]+) UNCHANGED", text))
 
 
 # Links to a list whose text is, or begins with, a number.
@@ -181,7 +204,7 @@ def kind_of(address: str, period: str) -> tuple:
 def test_a_click_on_the_front_page_leads_to_what_is_stuck(window):
     page = window("registrar").page
 
-    page.click("text=4 records wait for their parents")
+    follow(page, "text=4 records wait for their parents")
 
     assert shown(page) == 4
 
@@ -198,14 +221,15 @@ def test_the_filters_narrow_the_list_to_what_they_offer(window):
         choices = [text for text in offered.all_inner_texts() if text != "All"]
         assert choices, title
         for choice in choices[:2]:
-            opened.open(MEND).click(f"#changelist-filter a:text-is('{choice}')")
-            assert shown(opened.page) == number(re.search(r"\((\d+)\)$", choice)[1]), choice
+            page = opened.open(MEND)
+            follow(page, f"#changelist-filter a:text-is('{choice}')")
+            assert shown(page) == number(re.search(r"\((\d+)\)$", choice)[1]), choice
 
 
 def test_a_parked_record_leads_to_its_parent_and_its_timeline(window, pages):
     page = window("registrar").open(f"{MEND}?q=pay_912")
 
-    page.click("text=parked itself")
+    follow(page, "text=parked itself")
 
     assert "stud_992" in page.inner_text("#content")
     page.goto(page.url.split("/admin/")[0] + pages["student"])
@@ -261,11 +285,11 @@ def test_an_operator_replays_what_is_selected_after_a_confirmation(window, serve
     page = opened.open(MEND)
     select_and_replay(page, "records to mend", REFUSED["id"], "pay_912")
     asked = page.inner_text("#content")
-    page.click("text=No, take me back")
+    follow(page, "text=No, take me back")
     assert server.query("SELECT sum(attempts) FROM btec_sync_delivery") == before
 
     select_and_replay(opened.open(MEND), "records to mend", REFUSED["id"], "pay_912")
-    page.click("input[value='Yes, replay']")
+    follow(page, "input[value='Yes, replay']")
 
     assert "2 records: 1 ERROR, 1 parked" in asked
     assert "2 records replayed: 1 NEW, 1 still parked." in page.inner_text(".messagelist")
@@ -280,7 +304,7 @@ def test_an_operator_replays_deliveries(window, server):
 
     select_and_replay(page, "deliveries", "students")
     assert "1 delivery: 1 failed" in page.inner_text("#content")
-    page.click("input[value='Yes, replay']")
+    follow(page, "input[value='Yes, replay']")
 
     assert "Replayed: 1 done." in page.inner_text(".messagelist")
     assert server.query("SELECT name FROM reference_student WHERE zoho_id = 'stud_993'") == [("Dana Aziz",)]

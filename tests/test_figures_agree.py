@@ -1,0 +1,83 @@
+"""Sync health, the lists behind it, Records to mend and /metrics say the same of the same data."""
+
+import re
+from collections import Counter
+
+import pytest
+
+from btec_sync.models import Delivery, RecordToMend, State
+from tests import factories
+from tests.admin import fill, superuser, text, url
+from tests.api import Sender, receive
+from tests.test_metrics import TOKEN, read
+from tests.test_poison import refusing
+from tests.test_sync_health import PAGE, figures_in, shown
+
+TENANTS = ("amman", "zarqa")
+# fill() sends one payment that is INVALID, and in the same batch as it should be: history, and no work.
+MENDED = Counter({"payments": 1})
+
+
+@pytest.fixture
+def traffic(db):
+    """Two tenants with every state of deliveries and records, and not as many of one as of the other."""
+    for number, slug in enumerate(TENANTS, start=2):
+        tenant = fill(slug, slug, number)
+        sender = Sender(slug)
+        sender.post("grades", *({"id": f"g{n}", "Score": 101, "Nonsense": 1} for n in range(number)))
+        sender.post("units", {"id": 7}, {"id": "u"})
+        sender.post("payments", factories.PaymentRecord(id="p", Registration={"id": "r"}))
+        sender.post("registrations", factories.RegistrationRecord(id="r", Student={"id": "nobody"}))
+        with refusing("NEW.unit_name = 'poison'"):
+            sender.post("units", factories.UnitRecord(id="e", Unit_Name="poison"))
+        failed = receive(tenant, "students", {"id": "x"})
+        Delivery.objects.filter(pk=failed.pk).update(state="failed")
+        receive(tenant, "students", {"id": "under way"})
+
+
+def test_health_its_lists_the_work_list_and_metrics_agree(traffic, settings):
+    settings.BTEC_METRICS_TOKEN = TOKEN
+    client = superuser()
+    metrics = read(client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).content)
+    seen: Counter[str] = Counter()
+
+    for tenant in TENANTS:
+        for module in ("students", "units", "registrations", "payments", "grades"):
+            said = health(client, tenant, module)
+            place = tenant, module
+            for state in State.values:
+                assert said[state] == metrics["btec_records"][(*place, state)], (*place, state)
+                seen[state] += said[state]
+            for state in Delivery.State.values:
+                assert said[state] == metrics["btec_deliveries"][(*place, state)], (*place, state)
+                seen[state] += said[state]
+
+            parked = mend(client, tenant=tenant, module=module, kind="parked")
+            assert parked == metrics["btec_parked_records"][place] == said["parked"], place
+            assert mend(client, tenant=tenant, module=module, kind="ERROR") == said["ERROR"], place
+            invalid = mend(client, tenant=tenant, module=module, kind="INVALID")
+            assert invalid + parked == said["INVALID"] - MENDED[module], place
+            seen["parked"] += parked
+
+    # That each was there is half of the proof.
+    assert all(seen[state] for state in [*State.values, *Delivery.State.values, "parked"])
+
+
+def health(client, tenant: str, module: str) -> Counter[str]:
+    """The figures of the page's table by module, and how many are parked; each is what its list shows."""
+    source = client.get(PAGE, {"period": "24h", "tenant": tenant, "module": module}).content.decode()
+    by_module, rest = source.split("By module, since")[1].split("Parked now")
+    said: Counter[str] = Counter()
+    for address, _, count in figures_in(by_module):
+        said[re.search(r"(?:state__exact|records)=(\w+)", address)[1]] = count
+        if "records=" not in address:
+            assert shown(client, address) == count, address
+    for address, _, count in figures_in(rest.split("Most frequent")[0]):
+        said["parked"] += count
+        assert shown(client, address) == count, address
+    return said
+
+
+def mend(client, **filters: str) -> int:
+    page = text(client.get(url(RecordToMend), filters))
+    return int(re.search(r"([\d,]+) records? to mend", page)[1].replace(",", ""))
