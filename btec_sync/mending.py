@@ -55,12 +55,13 @@ def to_mend(results: QuerySet[RecordResult]) -> QuerySet[RecordResult]:
         module=OuterRef("module"),
         zoho_id=OuterRef("zoho_id"),
     )
-    results = results.filter(UNSETTLED).filter(~Exists(later.order_by())).alias(place=PLACE)
+    results = results.filter(UNSETTLED).filter(~Exists(later.order_by())).alias(place_of_result=PLACE)
     for module, service in services().items():
         stored_since = service.model.objects.alias(of_module=Value(module)).filter(
             tenant=OuterRef("tenant_id"),
             zoho_id=OuterRef("zoho_id"),
-            seen__gt=OuterRef("place"),
+            # Of the values that are stored: a stale delivery mends nothing.
+            place__gt=OuterRef("place_of_result"),
             of_module=OuterRef("module"),
         )
         results = results.filter(~Exists(stored_since.order_by()))

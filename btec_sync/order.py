@@ -5,7 +5,7 @@ gave out, and behind it the record's position in the batch. No clock takes part,
 makes nothing older.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 POSITION_BITS = 20
@@ -33,7 +33,7 @@ class Marks:
     """What the database remembers of a record's order.
 
     modified_time, version and place are those of the values that are stored; seen is the highest place
-    that spoke of the record, changing it or not. A stale one leaves no mark.
+    that spoke of the record: changing it, saying the same, or stale.
     """
 
     modified_time: datetime | None
@@ -52,6 +52,14 @@ class Marks:
             if ours is not None and theirs is not None:
                 return theirs < ours or (theirs == ours and order.place < self.place)
         return order.place < self.seen
+
+    def is_past(self, order: Order) -> bool:
+        """True when what was decided of this order before needs no other look: the values are another's."""
+        return order.place <= self.seen and order.place != self.place
+
+    def heard_of(self, order: Order) -> "Marks":
+        """The marks once a stale record has spoken: only that it did."""
+        return replace(self, seen=order.place) if order.place > self.seen else self
 
     def replaced_by(self, order: Order) -> "Marks":
         """The marks once the incoming record's values are stored."""

@@ -241,10 +241,12 @@ class SyncService:
             marks = Marks.first(candidate.order)
             after = Row(None, candidate.zoho_id, marks, candidate.fingerprint, candidate.values)
             return Outcome(candidate, State.NEW, f"{self.label()} created"), after
-        overtaken = candidate.decided and candidate.place < row.marks.seen
-        if overtaken or row.marks.is_newer_than(candidate.order):
+        decided_before = candidate.decided and row.marks.is_past(candidate.order)
+        if decided_before or row.marks.is_newer_than(candidate.order):
             message = "No changes detected: stale, a newer version is stored"
-            return Outcome(candidate, State.UNCHANGED, message), row
+            marks = row.marks.heard_of(candidate.order)
+            after = row if marks is row.marks else replace(row, marks=marks)
+            return Outcome(candidate, State.UNCHANGED, message), after
         changed = (
             {} if row.fingerprint == candidate.fingerprint else _differences(row.values, candidate.values)
         )

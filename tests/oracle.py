@@ -95,7 +95,9 @@ class Oracle:
         if stored is None:
             table[record["id"]] = Stored(record["values"], *times, place, place)
             return {"status": "NEW"}
-        if (decided and place < stored.seen) or is_stale(stored, *times, place):
+        decided_before = decided and place <= stored.seen and place != stored.place
+        if decided_before or is_stale(stored, *times, place):
+            stored.seen = max(stored.seen, place)
             return {"status": "UNCHANGED"}
         changed = {name for name, value in record["values"].items() if stored.values[name] != value}
         stored.values = record["values"]

@@ -279,6 +279,36 @@ def test_a_sender_that_contradicts_itself_is_not_decided_anew(sender, replay):
     assert not RecordResult.objects.filter(attempt=2).exists()
 
 
+UNIT = {"Unit_Code": "U", "Status": "Active", "id": "u"}
+FIRST, SECOND = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("stored", "late", "stale"),
+    [
+        ({"Modified_Time": SECOND}, {}, {"Modified_Time": FIRST}),
+        (
+            {"Modified_Time": FIRST, "Version": 5},
+            {"Modified_Time": SECOND},
+            {"Version": 4},
+        ),
+    ],
+    ids=["late without marks", "late with other marks"],
+)
+def test_what_was_stale_once_stays_so_whatever_comes_late(sender, tenant, replay, stored, late, stale):
+    """The sender marks its records now so, now so; the late one was stored, and left there by a crash."""
+    sender.post("units", {**UNIT, "Unit_Name": "A", **stored})
+    receive(tenant, "units", {**UNIT, "Unit_Name": "late", **late})
+    assert sender.states("units", {**UNIT, "Unit_Name": "stale", **stale}) == ["UNCHANGED"]
+    replay()
+    before = Unit.objects.values().get()
+
+    replay("--all")
+
+    assert Unit.objects.values().get() == before
+    assert before["unit_name"] != "stale"
+
+
 def test_a_parked_record_released_late_does_not_overtake_one_without_marks(sender, parents):
     payment = factories.PaymentRecord(id="p")
     sender.post("payments", {**payment, "Amount": 1, "Modified_Time": "2026-01-01T00:00:00Z"})
