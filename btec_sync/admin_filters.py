@@ -6,8 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import IncorrectLookupParameters
-from django.db import connection
-from django.db.models import BooleanField, Count, Func, QuerySet, Value
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -196,18 +195,8 @@ class ErrorFilter(LinkedFilter):
     parameter_name = "error"
 
     def filtered(self, queryset, value):
-        if connection.features.supports_json_field_contains:
-            field, _, code = value.rpartition(":")
-            return queryset.filter(errors__contains=[{"field": field, "code": code}])
-        return queryset.filter(HasError("errors", Value(value)))
-
-
-class HasError(Func):
-    """Whether one of a list of errors is this one. For SQLite, which cannot ask what JSON contains."""
-
-    template = "EXISTS (SELECT 1 FROM json_each(%(expressions)s))"
-    arg_joiner = ") WHERE json_extract(value, '$.field') || ':' || json_extract(value, '$.code') = ("
-    output_field = BooleanField()
+        field, _, code = value.rpartition(":")
+        return faults.with_error(queryset, field, code)
 
 
 class OpenFilter(admin.SimpleListFilter):

@@ -22,8 +22,12 @@ MOST_TEXTS = 1_000
 
 def text(found: Iterable[tuple[str, str]]) -> str:
     """Of (field, code) pairs. A field is what a sender wrote, and may hold any character."""
-    lines = dict.fromkeys(f"{' '.join(field.split()) or WHOLE_RECORD}\t{code}\n" for field, code in found)
+    lines = dict.fromkeys(_line(field, code) for field, code in found)
     return "\n" + "".join(lines) if lines else ""
+
+
+def _line(field: str, code: str) -> str:
+    return f"{' '.join(field.split()) or WHOLE_RECORD}\t{code}\n"
 
 
 def pairs(faults: str) -> Iterator[tuple[str, str]]:
@@ -31,6 +35,10 @@ def pairs(faults: str) -> Iterator[tuple[str, str]]:
         field, _, code = line.rpartition("\t")
         if field:
             yield field, code
+
+
+def with_error(results: QuerySet[RecordResult], field: str, code: str) -> QuerySet[RecordResult]:
+    return _holding(results, "\n" + _line(field, code))
 
 
 def with_field(results: QuerySet[RecordResult], field: str) -> QuerySet[RecordResult]:

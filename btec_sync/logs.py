@@ -105,8 +105,12 @@ def states(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def note(**facts: Any) -> None:
-    """Facts for every line from here to the end of the request, or of the block of about()."""
-    bind_contextvars(**facts)
+    """Facts for every line from here to the end of the request, or of the block of about().
+
+    Outside of both, as in a command, there is no line that they belong to, and they are let go.
+    """
+    if get_contextvars():
+        bind_contextvars(**facts)
 
 
 @contextmanager

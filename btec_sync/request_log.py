@@ -7,7 +7,7 @@ import uuid
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django_structlog.middlewares import RequestMiddleware
-from structlog.contextvars import clear_contextvars
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from .logs import note
 from .metrics import durations
@@ -33,7 +33,7 @@ class RequestLog(RequestMiddleware):
         clear_contextvars()  # what came after the last request of this thread is not part of this one
         request.began = time.perf_counter()
         request.request_id = request_id(request)
-        note(request_id=request.request_id)
+        bind_contextvars(request_id=request.request_id)
 
     def handle_response(self, request: HttpRequest, response: HttpResponse) -> None:
         response.headers[HEADER] = request.request_id

@@ -5,7 +5,7 @@ What a developer keeps in .env or in the shell must not change what tests see, t
 
 import os
 
-KEPT = ("BTEC_TEST_", "BTEC_REQUIRE_NGINX", "BTEC_REQUIRE_BROWSER")
+KEPT = ("BTEC_TEST_", "BTEC_REQUIRE_NGINX", "BTEC_REQUIRE_BROWSER", "BTEC_REQUIRE_PROMTOOL")
 
 for name in list(os.environ):
     if name.startswith(("BTEC_", "DJANGO_")) and not name.startswith(KEPT):

@@ -9,12 +9,13 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db import connection
 
-from btec_sync.models import ApiKey, Delivery, IdempotencyKey, RecordToMend, Tenant
+from btec_sync.models import ApiKey, Delivery, IdempotencyKey, RecordToMend, Tenant, Tombstone
 from btec_sync.services import services
 from tests.admin import MODELS, crawl, fill, links, logged_in, page_of, text, url
 
 CLOSED = [Tenant, ApiKey, IdempotencyKey]
 OPEN = [model for model in MODELS if model not in CLOSED]
+SYNC_HEALTH = "/admin/sync-health/"
 migration = import_module("btec_sync.migrations.0004_groups").Migration
 
 
@@ -64,6 +65,10 @@ def test_a_members_lists_and_pages_open(ours, group):
         assert client.get(url(model)).status_code == 200, model
         row = model.objects.latest("pk")
         assert client.get(page_of(row)).status_code == 200, model
+        if model is not Tombstone:  # that list is no export
+            assert client.get(url(model, "export", "csv")).status_code == 200, model
+    assert SYNC_HEALTH in index
+    assert client.get(SYNC_HEALTH).status_code == 200
     for model in CLOSED:
         assert url(model) not in index, model
         assert client.get(url(model)).status_code == 403, model

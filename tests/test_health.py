@@ -101,6 +101,13 @@ def test_the_page_says_what_is_the_matter(client):
     assert "The service cannot take records now. Database ok Migrations 1 not applied" in text(response)
 
 
+def test_a_browser_gets_an_icon_wherever_it_asks_for_one(client):
+    response = client.get("/favicon.ico")
+
+    assert response.status_code == 302
+    assert response.url.endswith("btec_sync/icon.svg")
+
+
 @pytest.mark.django_db
 def test_a_stranger_learns_nothing_of_tenants_and_their_traffic(client):
     before = client.get("/").content

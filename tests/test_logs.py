@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.test import Client
+from structlog.contextvars import get_contextvars
 
+from btec_sync import deliveries, problems
 from btec_sync.models import Delivery
 from tests import admin, factories, live
 from tests.api import Sender, receive
@@ -241,3 +243,10 @@ def test_with_debug_lines_are_for_people():
     (line,) = [line for line in log.splitlines() if "request_finished" in line]
     assert re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z \[info +\] request_finished", line)
     assert "request='GET /'" in line
+
+
+def test_what_is_noted_outside_of_requests_and_replays_sticks_to_no_later_line(tenant):
+    with pytest.raises(problems.Problem):
+        deliveries.process(receive(tenant, "units"))
+
+    assert get_contextvars() == {}
