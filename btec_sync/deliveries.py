@@ -14,10 +14,11 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
-from . import answers, idempotency, logs, parking, problems, results, tombstones
+from . import answers, idempotency, logs, parking, problems, results, tombstones, writing
 from .answers import Answer
 from .models import Delivery, State, Tenant
 from .order import place_of
+from .prepared import Prepared
 from .serializers import read_envelope
 from .services import Candidate, Outcome, SyncService, services
 from .turns import is_lock_timeout, is_outage, take_turn, with_retries
@@ -41,12 +42,14 @@ class BodyRemoved(Exception):
 def receive(tenant: Tenant, module: str, body: bytes, headers: Mapping[str, str]) -> Delivery:
     """Stores a request byte for byte, committed when this returns. Raises what the database raises."""
     with transaction.atomic(durable=True):
-        return Delivery.objects.create(
-            tenant=tenant,
-            module=module,
-            body=body,
-            digest=digest_of(tenant, module, body),
-            headers={name: _storable(headers[name]) for name in KEPT_HEADERS if name in headers},
+        return writing.create(
+            Delivery(
+                tenant=tenant,
+                module=module,
+                body=body,
+                digest=digest_of(tenant, module, body),
+                headers={name: _storable(headers[name]) for name in KEPT_HEADERS if name in headers},
+            )
         )
 
 
@@ -121,7 +124,7 @@ def _process(delivery: Delivery) -> Answer:
         with transaction.atomic():
             take_turn(delivery.tenant)
             # Another process may have worked on it while we waited.
-            delivery.refresh_from_db(fields=STATE_FIELDS)
+            _refresh(delivery)
             allowed = tombstones.refuse(service, candidates)
             if is_first and delivery.answer_is_final:
                 return _stored_answer(delivery)
@@ -151,7 +154,13 @@ def _note(delivery: Delivery) -> None:
         logs.note(repeats=delivery.repeats_id)  # its number: the log must not ask the database
 
 
-STATE_FIELDS = ["state", "attempts", "repeats", "answer_status", "answer", "answer_is_final"]
+STATE_FIELDS = ["state", "attempts", "repeats_id", "answer_status", "answer", "answer_is_final"]
+STATE = Prepared(lambda number: Delivery.objects.filter(pk=number).order_by().values_list(*STATE_FIELDS))
+
+
+def _refresh(delivery: Delivery) -> None:
+    for name, value in zip(STATE_FIELDS, *STATE(delivery.pk), strict=True):
+        setattr(delivery, name, value)
 
 
 def _stored_answer(delivery: Delivery) -> Answer:
@@ -160,13 +169,16 @@ def _stored_answer(delivery: Delivery) -> Answer:
 
 def _at_its_place(delivery: Delivery, candidates: list[Candidate]) -> list[Candidate]:
     """The candidates of these bytes at the delivery's place, those marked that it has decided before."""
-    undecided = State.INVALID, State.ERROR
-    pending = delivery.results.filter(current=True, state__in=undecided).values_list("position", flat=True)
-    pending = set(pending) if delivery.attempts else range(len(candidates))
+    pending = _undecided(delivery) if delivery.attempts else range(len(candidates))
     return [
         candidate.moved(place_of(delivery.pk, candidate.position), decided=candidate.position not in pending)
         for candidate in candidates
     ]
+
+
+def _undecided(delivery: Delivery) -> set[int]:
+    results = delivery.results.filter(current=True, state__in=[State.INVALID, State.ERROR])
+    return set(results.values_list("position", flat=True))
 
 
 def _busy(delivery: Delivery, key: str | None) -> problems.Problem:
@@ -210,9 +222,19 @@ def _record(delivery: Delivery, service: SyncService, outcomes: Sequence[Outcome
     return Answer(200, body)
 
 
+FIRST = Prepared(
+    lambda tenant, digest, number: (
+        Delivery.objects.filter(tenant=tenant, digest=digest, pk__lt=number)
+        .order_by("pk")
+        .values_list("pk", "uid")[:1]
+    )
+)
+
+
 def _first_of_the_same_bytes(delivery: Delivery) -> Delivery | None:
-    earlier = Delivery.objects.filter(tenant=delivery.tenant, digest=delivery.digest, pk__lt=delivery.pk)
-    return earlier.only("uid", "tenant_id").order_by("pk").first()
+    for number, uid in FIRST(delivery.tenant_id, delivery.digest, delivery.pk):
+        return Delivery(pk=number, uid=uid, tenant=delivery.tenant)
+    return None
 
 
 def _mark_as_repeat(delivery: Delivery, target: Delivery) -> None:
@@ -236,4 +258,4 @@ def _reject(delivery: Delivery, problem: problems.Problem) -> None:
 def _save(delivery: Delivery, **values: Any) -> None:
     for name, value in values.items():
         setattr(delivery, name, value)
-    delivery.save(update_fields=list(values))
+    writing.save(delivery, list(values))

@@ -6,6 +6,8 @@ parking: so none is parked beside a parent that is there, and whoever comes next
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
 
 import structlog
 from django.db import transaction
@@ -15,6 +17,7 @@ from django.utils import timezone
 from . import answers, logs, results, tombstones
 from .models import Delivery, RecordResult, State, Tenant
 from .order import delivery_of, place_of
+from .prepared import Prepared
 from .serializers import read_envelope
 from .services import Candidate, Outcome, SyncService, services
 from .turns import is_outage, take_turn, with_retries
@@ -41,17 +44,36 @@ def release(tenant: Tenant, *, enough: int | None = None) -> bool:
     return True
 
 
-def _ready(tenant: Tenant) -> list[RecordResult]:
-    """The next batch: of one module, parents' modules first, in the order of arrival."""
-    ready = RecordResult.objects.filter(tenant=tenant, current=True, ready=True)
-    by_module = defaultdict(list)
+class Ready(NamedTuple):
+    """A result of a record that may go on now."""
+
+    pk: int
+    module: str
+    delivery_id: int
+    position: int
+
+
+@cache
+def _first(most: int) -> Prepared:
     # By the number itself: order_by("delivery") would mean that table's own order, the newest first.
-    for result in ready.only("module", "delivery_id", "position").order_by("delivery_id", "position")[:BATCH]:
+    return Prepared(
+        lambda tenant: (
+            RecordResult.objects.filter(tenant=tenant, current=True, ready=True)
+            .order_by("delivery_id", "position")
+            .values_list(*Ready._fields)[:most]
+        )
+    )
+
+
+def _ready(tenant: Tenant) -> list[Ready]:
+    """The next batch: of one module, parents' modules first, in the order of arrival."""
+    by_module = defaultdict(list)
+    for result in map(Ready._make, _first(BATCH)(tenant.pk)):
         by_module[result.module].append(result)
     return next((by_module[module] for module in services() if module in by_module), [])
 
 
-def _release(tenant: Tenant, ready: Sequence[RecordResult]) -> None:
+def _release(tenant: Tenant, ready: Sequence[Ready]) -> None:
     """Releases a batch; where that crashes, halves find the delivery at fault, which is `failed`."""
     try:
         service = services()[ready[0].module](tenant)
@@ -70,7 +92,7 @@ def _release(tenant: Tenant, ready: Sequence[RecordResult]) -> None:
         _release(tenant, [result for result in ready if result.delivery_id >= middle])
 
 
-def _parse(service: SyncService, ready: Sequence[RecordResult]) -> list[Candidate]:
+def _parse(service: SyncService, ready: Sequence[Ready]) -> list[Candidate]:
     positions = defaultdict(list)
     for result in ready:
         positions[result.delivery_id].append(result.position)
@@ -83,7 +105,7 @@ def _parse(service: SyncService, ready: Sequence[RecordResult]) -> list[Candidat
     return candidates
 
 
-def _sync(service: SyncService, ready: Sequence[RecordResult], candidates: Sequence[Candidate]) -> None:
+def _sync(service: SyncService, ready: Sequence[Ready], candidates: Sequence[Candidate]) -> None:
     with transaction.atomic():
         take_turn(service.tenant)
         # Another process may have been faster.

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import structlog
@@ -19,9 +19,9 @@ from . import writing
 from .fingerprints import fingerprint
 from .models import State, SyncedRecord, Tenant
 from .order import Marks, Order, place_of
+from .prepared import Prepared
 from .serializers import FieldError, RecordSerializer
 from .turns import is_outage, sqlstate
-from .writing import one_of
 
 log = structlog.get_logger(__name__)
 
@@ -103,14 +103,42 @@ class SyncService:
         """The key of the record's id in an answer: "zoho_payment_id"."""
         return f"zoho_{cls.model._meta.model_name}_id"
 
-    @cached_property
-    def columns(self) -> list[str]:
-        return list(self.serializer_class.data_fields().values())
+    @classmethod
+    @cache
+    def columns(cls) -> list[str]:
+        return list(cls.serializer_class.data_fields().values())
 
     @cached_property
     def _lookups(self) -> list[tuple[str, str]]:
         fields = self.serializer_class.data_fields().items()
         return [(zoho_name, name) for zoho_name, name in fields if name in self.dependencies]
+
+    # What is asked of the table, by the Zoho ids or the primary keys of a batch's records
+
+    @classmethod
+    @cache
+    def numbers(cls) -> Prepared:
+        """(Zoho id, primary key)"""
+        return cls._by_zoho_id("zoho_id", "pk")
+
+    @classmethod
+    @cache
+    def marks(cls) -> Prepared:
+        """(Zoho id, primary key, fingerprint, *MARK_COLUMNS)"""
+        return cls._by_zoho_id("zoho_id", "pk", "fingerprint", *MARK_COLUMNS)
+
+    @classmethod
+    def _by_zoho_id(cls, *columns: str) -> Prepared:
+        records = cls.model.objects.order_by().values_list(*columns)
+        return Prepared(lambda tenant, zoho_ids: records.filter(tenant=tenant, zoho_id__in=zoho_ids))
+
+    @classmethod
+    @cache
+    def stored_values(cls) -> Prepared:
+        """(Zoho id, *columns), lookups as Zoho ids"""
+        paths = [f"{name}__zoho_id" if name in cls.dependencies else name for name in cls.columns()]
+        records = cls.model.objects.order_by().values_list("zoho_id", *paths)
+        return Prepared(lambda numbers: records.filter(pk__in=numbers))
 
     # Parsing: no database, no lock
 
@@ -154,8 +182,7 @@ class SyncService:
         parents = {}
         for name, service in self.dependencies.items():
             wanted = {c.values[name] for c in candidates if not c.errors} - {None}
-            found = service.model.objects.filter(tenant=self.tenant, zoho_id__in=one_of(wanted)).order_by()
-            parents[name] = dict(found.values_list("zoho_id", "pk")) if wanted else {}
+            parents[name] = dict(service.numbers()(self.tenant.pk, list(wanted))) if wanted else {}
         return parents
 
     def _missing(
@@ -172,12 +199,9 @@ class SyncService:
         """What is stored of these records; the values only of those that some candidate differs from."""
         if not groups:
             return {}
-        records = self.model.objects.filter(tenant=self.tenant, zoho_id__in=one_of(list(groups))).order_by()
         rows = {
             zoho_id: Row(pk, zoho_id, Marks(*marks), print_, None)
-            for pk, zoho_id, print_, *marks in records.values_list(
-                "pk", "zoho_id", "fingerprint", *MARK_COLUMNS
-            )
+            for zoho_id, pk, print_, *marks in self.marks()(self.tenant.pk, list(groups))
         }
         differing = [
             zoho_id
@@ -185,10 +209,8 @@ class SyncService:
             if any(candidate.fingerprint != row.fingerprint for candidate in groups[zoho_id])
         ]
         if differing:
-            paths = [f"{name}__zoho_id" if name in self.dependencies else name for name in self.columns]
-            records = self.model.objects.filter(pk__in=one_of([rows[zoho_id].pk for zoho_id in differing]))
-            for zoho_id, *values in records.order_by().values_list("zoho_id", *paths):
-                rows[zoho_id].values = dict(zip(self.columns, values, strict=True))
+            for zoho_id, *values in self.stored_values()([rows[zoho_id].pk for zoho_id in differing]):
+                rows[zoho_id].values = dict(zip(self.columns(), values, strict=True))
         return rows
 
     def _settle(
@@ -301,7 +323,7 @@ class SyncService:
 
     def _values(self, rows: list[Row], parents: dict[str, dict[str, int]]) -> dict[str, list]:
         """The rows' data by column, lookups as the parents' primary keys."""
-        values = {name: [row.values[name] for row in rows] for name in self.columns}
+        values = {name: [row.values[name] for row in rows] for name in self.columns()}
         return values | {name: [parents[name].get(zoho_id) for zoho_id in values[name]] for name in parents}
 
     def _touch(self, rows: list[Row]) -> None:

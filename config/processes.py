@@ -1,4 +1,4 @@
-"""For gunicorn's configuration files: a folder in which its processes count requests, and how it logs.
+"""For gunicorn's configuration files: what its processes share, where they count requests, and how it logs.
 
 /metrics adds up what stands in the folder. PROMETHEUS_MULTIPROC_DIR names it; where nobody set that, each
 master makes a folder of its own.
@@ -28,7 +28,16 @@ MEMORY = "/dev/shm"
 
 
 def on_starting(arbiter) -> None:
-    """Before the first worker. What an earlier run has counted is over."""
+    """Before the first worker. What an earlier run has counted is over.
+
+    The service is loaded here, once for all workers: who takes a dead one's place is there at once.
+    gunicorn's own preload_app would load it before the folder is known.
+    """
+    _prepare_folder()
+    arbiter.app.wsgi()
+
+
+def _prepare_folder() -> None:
     folder = os.environ.get(NAME, "")
     # The folder of another master is inherited where gunicorn is replaced on the fly (USR2).
     if not folder or _is_ours(folder):

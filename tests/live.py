@@ -144,6 +144,11 @@ def _wait_until_alive(running: Server) -> None:
     assert answer.status == 200, running.log()
 
 
+def children(pid: int) -> list[int]:
+    """The processes that this one has started: a master's workers."""
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 @contextmanager
 def database() -> Iterator[str]:
     """The URL of a new, migrated database, of the kind that the tests run on."""

@@ -1,11 +1,14 @@
 """The whole service, as it runs: a real server with a real database, and a real kill."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -117,3 +120,19 @@ def wait_for(condition, seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come to that in time"
         time.sleep(0.02)
+
+
+def test_who_takes_a_dead_workers_place_does_not_load_the_service_anew():
+    with live.database() as url, live.server(url, "--config", "deploy/gunicorn.conf.py") as server:
+        for worker in live.children(server.process.pid):
+            os.kill(worker, signal.SIGKILL)
+        assert server.request("GET", "/readyz").status == 200
+        seconds = [processor_seconds(worker) for worker in live.children(server.process.pid)]
+
+    # Loading it takes a second of the processor's time, whoever else wants the processor meanwhile.
+    assert max(seconds) < 0.4
+
+
+def processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

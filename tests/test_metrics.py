@@ -250,7 +250,7 @@ def test_durations_of_all_processes_are_added_up_and_outlive_them():
         counts = [count()["/v1/sync/units", "4xx"] for _ in range(10)]
         folder = folder_of(server)
         files = list(folder.glob("histogram_*.db"))
-        for worker in workers_of(server):
+        for worker in live.children(server.process.pid):
             os.kill(worker, signal.SIGKILL)
         after = count()
 
@@ -262,14 +262,9 @@ def test_durations_of_all_processes_are_added_up_and_outlive_them():
 
 
 def folder_of(server) -> Path:
-    (worker, *_) = workers_of(server)
+    (worker, *_) = live.children(server.process.pid)
     environment = Path(f"/proc/{worker}/maps").read_text()
     return Path(re.search(r"(/\S+/btec-metrics-\w+)/", environment)[1])
-
-
-def workers_of(server) -> list[int]:
-    pid = server.process.pid
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_without_a_folder_that_all_share_no_duration_is_told(client, scrape):

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -22,7 +23,10 @@ class Server:
     """
 
     def __init__(self, database_url: str, *, threads: int = 8, **environment: str) -> None:
-        self.environment = live.environ(database_url, **environment)
+        self.counts = tempfile.TemporaryDirectory(prefix="btec-stress-")
+        self.environment = live.environ(
+            database_url, PROMETHEUS_MULTIPROC_DIR=self.counts.name, **environment
+        )
         self.threads = threads
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port: int = self.listener.getsockname()[1]
@@ -35,13 +39,14 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self.terminate()
         self.listener.close()
+        self.counts.cleanup()
 
     def start(self) -> None:
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "gunicorn", "tests.stress.wsgi"),
-                *("--bind", f"fd://{self.listener.fileno()}", "--workers", str(WORKERS)),
-                *("--worker-class", "gthread", "--threads", str(self.threads), "--no-control-socket"),
+                *("--config", "deploy/gunicorn.conf.py", "--bind", f"fd://{self.listener.fileno()}"),
+                *("--workers", str(WORKERS), "--threads", str(self.threads)),
             ],
             cwd=live.ROOT,
             env=self.environment,

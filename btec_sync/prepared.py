@@ -1,0 +1,55 @@
+"""Queries that the ORM writes once, and that run many times (docs/adr/0010-one-statement-for-a-batch.md).
+
+To write a query takes the ORM longer than it takes PostgreSQL to answer one by an index, and a request asks a
+dozen of them.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
+
+from .writing import array, one_of
+
+
+class Slot:
+    """The place of an argument among a statement's parameters."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+class Prepared:
+    """A query as a function of what it asks for; the rows are tuples.
+
+        units = Unit.objects.values_list("pk")
+        NUMBERS = Prepared(lambda tenant, zoho_ids: units.filter(tenant=tenant, zoho_id__in=zoho_ids))
+        NUMBERS(tenant.pk, ["unit_1", "unit_2"])
+
+    `build` makes it, from the arguments or from what stands for them: numbers and texts, never None, and
+    lists, not empty, for `__in`. It ends in values_list() of plain columns, none of them JSON. On SQLite it
+    is built each time, as a list is a parameter for each value there.
+    """
+
+    def __init__(self, build: Callable[..., QuerySet]) -> None:
+        self.build = build
+        self._sql: tuple[str, Sequence[Any]] | None = None
+
+    def __call__(self, *arguments: int | str | list) -> list[tuple]:
+        if connection.vendor != "postgresql":
+            return list(self.build(*arguments))
+        sql, parameters = self._sql = self._sql or self._prepare(arguments)
+        given = [array(argument) if type(argument) is list else argument for argument in arguments]
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [given[p.number] if type(p) is Slot else p for p in parameters])
+            return cursor.fetchall()
+
+    def _prepare(self, arguments: Sequence[Any]) -> tuple[str, Sequence[Any]]:
+        """The statement for arguments of these types, each parameter a Slot or a constant of the query's."""
+        stand_ins = [
+            one_of(argument, Slot(number)) if type(argument) is list else RawSQL("%s", [Slot(number)])
+            for number, argument in enumerate(arguments)
+        ]
+        return self.build(*stand_ins).query.sql_with_params()
