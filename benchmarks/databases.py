@@ -63,7 +63,7 @@ class PostgreSQL(Database):
         return tree(self.cluster.process.pid)
 
     def settings(self) -> str:
-        names = ["fsync", "synchronous_commit", "full_page_writes", "shared_buffers"]
+        names = ["fsync", "synchronous_commit", "full_page_writes", "jit", "shared_buffers"]
         with psycopg.connect(self.url) as connection:
             return ", ".join(f"{name} {connection.execute(f'SHOW {name}').fetchone()[0]}" for name in names)
 

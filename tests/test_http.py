@@ -375,6 +375,7 @@ def test_a_refused_body_that_does_not_come_is_not_waited_for(server, keys):
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.postgresql
 def test_a_refused_body_that_comes_a_byte_at_a_time_is_not_waited_for(server, keys):
     body = b" " * 65_536
     began = time.monotonic()

@@ -43,15 +43,17 @@ MUTANTS = [
     Mutant(
         "parents are looked up without the tenant",
         "btec_sync/services.py",
-        "found = service.model.objects.filter(tenant=self.tenant, zoho_id__in=one_of(wanted))",
-        "found = service.model.objects.filter(zoho_id__in=one_of(wanted))",
+        'return cls._by_zoho_id("zoho_id", "pk")',
+        'records = cls.model.objects.order_by().values_list("zoho_id", "pk")\n'
+        "        return Prepared(lambda tenant, zoho_ids: records.filter(zoho_id__in=zoho_ids))",
         "tests/test_sync_payments.py",
     ),
     Mutant(
         "stored records are looked up without the tenant",
         "btec_sync/services.py",
-        "records = self.model.objects.filter(tenant=self.tenant, zoho_id__in=one_of(list(groups)))",
-        "records = self.model.objects.filter(zoho_id__in=one_of(list(groups)))",
+        'return cls._by_zoho_id("zoho_id", "pk", "fingerprint", *MARK_COLUMNS)',
+        'records = cls.model.objects.order_by().values_list("zoho_id", "pk", "fingerprint", *MARK_COLUMNS)\n'
+        "        return Prepared(lambda tenant, zoho_ids: records.filter(zoho_id__in=zoho_ids))",
         "tests/test_sync_units.py",
     ),
     Mutant(
@@ -332,6 +334,27 @@ MUTANTS = [
         "            ),\n",
         "",
         "tests/test_structure.py",
+    ),
+    Mutant(
+        "a stale record leaves no trace of its place",
+        "btec_sync/services.py",
+        "marks = row.marks.heard_of(candidate.order)",
+        "marks = row.marks",
+        "tests/test_replay.py",
+    ),
+    Mutant(
+        "a prepared query asks for what it was asked for first",
+        "btec_sync/prepared.py",
+        'RawSQL("%s", [Slot(number)])',
+        'RawSQL("%s", [argument])',
+        "tests/test_prepared.py",
+    ),
+    Mutant(
+        "what was erased is stored again",
+        "btec_sync/tombstones.py",
+        "if not ANY(service.tenant.pk):",
+        "if True:",
+        "tests/test_erase_student.py",
     ),
 ]
 
