@@ -18,6 +18,7 @@ from .admin_filters import visible_tenants
 from .admin_summary import summary
 from .figures import PERIODS, Traffic
 from .health_scope import HealthScope
+from .mending import PARKED
 from .models import Delivery, State, Tenant
 from .services import services
 
@@ -190,8 +191,8 @@ def _parked(scope: HealthScope) -> list[dict[str, Any]]:
             "waits_for": _number_of(one.waits_for, one.parents),
             "records": pages.figure(
                 one.records,
-                scope.results(
-                    parked="now",
+                scope.to_mend(
+                    kind=PARKED,
                     module=one.module,
                     waits_for=one.waits_for,
                     tenant=scope.slugs[one.tenant],
@@ -211,6 +212,7 @@ def _number_of(module: str, count: int) -> str:
 def _errors(scope: HealthScope) -> list[dict[str, Any]]:
     return [
         {
+            "tenant": scope.slugs[error.tenant],
             "module": error.module,
             "title": pages.error_title(error.field, error.code),
             "records": pages.figure(error.records, scope.error(error)),

@@ -13,6 +13,7 @@ from . import admin_pages as pages
 from . import figures
 from .figures import FrequentError, Parked
 from .health_scope import HealthScope
+from .mending import PARKED
 from .models import Delivery, State
 
 # How many tenants, parents or errors a sentence names.
@@ -71,26 +72,35 @@ def _stuck(scope: HealthScope) -> Iterator[Line]:
         scope,
         scope.not_stored[State.ERROR],
         ("record is an ERROR", "records are an ERROR"),
-        lambda **of: scope.results(state__exact=State.ERROR, current=1, **of),
+        lambda **of: scope.to_mend(kind=State.ERROR, **of),
         "Refused by our database, which says why on the delivery. Mend that, then replay.",
     )
     yield from _line(
         scope,
         _records_by_tenant(scope.parked),
         ("record waits for its parent", "records wait for their parents"),
-        lambda **of: scope.results(parked="now", **of),
+        lambda **of: scope.to_mend(kind=PARKED, **of),
         pages.joined([_waits(scope, one) for one in scope.parked[:MOST_NAMED]]),
     )
 
 
 def _waits(scope: HealthScope, parked: Parked) -> SafeString:
+    url = scope.to_mend(
+        kind=PARKED, tenant=scope.slugs[parked.tenant], module=parked.module, waits_for=parked.waits_for
+    )
     return format_html(
-        "{} &times;{} for {}, the oldest received {}",
+        "{}{} {} for {}, the oldest received {}",
+        _whose(scope, parked.tenant),
         parked.module,
-        f"{parked.records:,}",
+        pages.link(format_html("&times;{}", f"{parked.records:,}"), url),
         parked.waits_for,
         pages.ago(parked.since),
     )
+
+
+def _whose(scope: HealthScope, tenant: int) -> str:
+    """Names the tenant where several are looked at."""
+    return f"{scope.slugs[tenant]}: " if len(scope.tenants) > 1 else ""
 
 
 def _refused(scope: HealthScope) -> Iterator[Line]:
@@ -118,7 +128,7 @@ def _refused(scope: HealthScope) -> Iterator[Line]:
 def _error(scope: HealthScope, error: FrequentError) -> SafeString:
     title = pages.error_title(error.field, error.code)
     times = pages.link(format_html("&times;{}", f"{error.records:,}"), scope.error(error))
-    return format_html("{} {} since {}", title, times, pages.day(error.since))
+    return format_html("{}{} {} since {}", _whose(scope, error.tenant), title, times, pages.day(error.since))
 
 
 def _line(

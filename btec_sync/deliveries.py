@@ -21,7 +21,7 @@ from .order import place_of
 from .prepared import Prepared
 from .serializers import read_envelope
 from .services import Candidate, Outcome, SyncService, services
-from .turns import is_lock_timeout, is_outage, take_turn, with_retries
+from .turns import end_when_silent, is_lock_timeout, is_outage, take_turn, with_retries
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +42,7 @@ class BodyRemoved(Exception):
 def receive(tenant: Tenant, module: str, body: bytes, headers: Mapping[str, str]) -> Delivery:
     """Stores a request byte for byte, committed when this returns. Raises what the database raises."""
     with transaction.atomic(durable=True):
+        end_when_silent()
         return writing.create(
             Delivery(
                 tenant=tenant,

@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models import Count, Min, OuterRef, QuerySet, Subquery, Sum, Value
 from django.utils import timezone
 
+from .mending import to_mend
 from .models import Delivery, RecordResult, State, Tenant
 
 # Younger ones are under way, or wait for their turn.
@@ -91,6 +92,7 @@ class Parked:
 class FrequentError:
     """An error that records have in common; since is when the first of them was received."""
 
+    tenant: int
     module: str
     field: str
     code: str
@@ -154,20 +156,23 @@ def unfinished(scope: Scope, before: datetime) -> dict[str, dict[int, int]]:
 
 
 def not_stored(scope: Scope) -> dict[str, dict[int, int]]:
-    """By state, how many records of each tenant were refused: ERROR ever, INVALID since then.
+    """By state, how many records of each tenant were refused: INVALID since then, ERROR whenever it came and
+    still to mend.
 
     Without those that are parked.
     """
+    results = RecordResult.objects.filter(**scope.of())
+    errors = to_mend(results.filter(state=State.ERROR))
     # The states are those of the index recordresult_refused, which has to be recognised.
-    refused = RecordResult.objects.filter(
-        **scope.of(), current=True, state__in=["INVALID", "ERROR"], waits_for_id=""
-    )
-    refused = refused.order_by().values_list("state", "tenant").annotate(count=Count("*"))
-    errors = refused.filter(state=State.ERROR)
+    refused = results.filter(current=True, state__in=["INVALID", "ERROR"], waits_for_id="")
     invalid = refused.filter(
         state=State.INVALID, delivery__gte=scope.first, delivery__received_at__gte=scope.since
     )
-    return _nested([*errors, *invalid])
+    counts = [
+        rows.order_by().values_list("state", "tenant").annotate(count=Count("*"))
+        for rows in (errors, invalid)
+    ]
+    return _nested([row for rows in counts for row in rows])
 
 
 def _nested(rows: Iterable[tuple[str, int, int]]) -> dict[str, dict[int, int]]:
@@ -178,10 +183,9 @@ def _nested(rows: Iterable[tuple[str, int, int]]) -> dict[str, dict[int, int]]:
 
 
 def parked(scope: Scope) -> list[Parked]:
-    """What waits for a parent now, the most first."""
+    """What waits for a parent now and is still to mend, the most first."""
     rows = (
-        RecordResult.objects.filter(**scope.of(), current=True)
-        .exclude(waits_for_id="")
+        to_mend(RecordResult.objects.filter(**scope.of()).exclude(waits_for_id=""))
         .order_by()
         .values_list("tenant", "module", "waits_for_module")
         .annotate(records=Count("*"), parents=Count("waits_for_id", distinct=True), first=Min("delivery"))
@@ -197,7 +201,7 @@ UNFOLD = {
 
 
 def frequent_errors(scope: Scope) -> list[FrequentError]:
-    """What most records were refused for since then. Without those that are parked."""
+    """What most records of a tenant were refused for since then. Without those that are parked."""
     if not scope.tenants:
         return []
     errors, name = UNFOLD[connection.vendor]
@@ -206,7 +210,8 @@ def frequent_errors(scope: Scope) -> list[FrequentError]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT result.module, {name.format("field")}, {name.format("code")}, count(*), min(delivery.id)
+            SELECT result.tenant_id, result.module, {name.format("field")}, {name.format("code")},
+                count(*), min(delivery.id)
             FROM btec_sync_recordresult AS result
             JOIN btec_sync_delivery AS delivery ON delivery.id = result.delivery_id
             CROSS JOIN {errors} AS error
@@ -214,7 +219,7 @@ def frequent_errors(scope: Scope) -> list[FrequentError]:
               AND result.module IN ({modules}) AND delivery.module IN ({modules})
               AND result.current AND result.state IN ('INVALID', 'ERROR') AND result.waits_for_id = ''
               AND result.state = 'INVALID' AND result.delivery_id >= %s AND delivery.received_at >= %s
-            GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3 LIMIT {MOST_ERRORS}
+            GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC, 1, 2, 3, 4 LIMIT {MOST_ERRORS}
             """,
             [*scope.tenants, *scope.tenants, *scope.modules, *scope.modules, scope.first, since],
         )

@@ -9,7 +9,7 @@ from typing import Any
 from . import admin_pages as pages
 from . import figures
 from .figures import FrequentError, Parked, Period, Traffic
-from .models import Delivery, RecordResult, State, Tenant
+from .models import Delivery, RecordResult, RecordToMend, State, Tenant
 from .services import services
 
 
@@ -73,6 +73,9 @@ class HealthScope:
     def results(self, **filters: Any) -> str:
         return pages.list_url(RecordResult, **self._narrowed(filters))
 
+    def to_mend(self, **filters: Any) -> str:
+        return pages.list_url(RecordToMend, **self._narrowed(filters))
+
     def records(self, state: str, since: datetime, **filters: Any) -> str:
         """The records in a state of deliveries received since then.
 
@@ -89,6 +92,7 @@ class HealthScope:
             state__exact=State.INVALID,
             current=1,
             parked="no",
+            tenant=self.slugs[error.tenant],
             module=error.module,
             error=f"{error.field}:{error.code}",
             since=self.begins[0].isoformat(),

@@ -1,7 +1,7 @@
 """All writes of one tenant take turns (docs/adr/0006-one-lock-per-tenant.md)."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import structlog
 from django.conf import settings
@@ -28,26 +28,43 @@ def take_turn(tenant: Tenant) -> None:
     """Waits, inside a transaction, until no other delivery of the tenant is being processed.
 
     What is read afterwards is still true when we write. It waits for BTEC_LOCK_SECONDS at most and
-    then raises OperationalError, of which is_lock_timeout() is true. Who has the turn and is silent for
-    SILENT_SECONDS loses it, and who vanished after 15: else PostgreSQL would keep its lock for hours.
-    SQLite has one writer anyway: there the transaction itself is the turn.
+    then raises OperationalError, of which is_lock_timeout() is true. Who has the turn loses it where it is
+    silent, as in end_when_silent(). SQLite has one writer anyway: there the transaction itself is the turn.
     """
+    _set(
+        {
+            "lock_timeout": f"{settings.BTEC_LOCK_SECONDS}s",
+            # A connection keeps the plans of its foreign keys' checks. One made while a table was small
+            # would read all of it for every row, once it is large.
+            "enable_seqscan": "off",
+            **_silence(),
+        },
+        # In one round trip, but a statement of its own: the limits would come too late for the wait.
+        "; SELECT id FROM btec_sync_tenant WHERE id = %s FOR NO KEY UPDATE",
+        tenant.pk,
+    )
+
+
+def end_when_silent() -> None:
+    """Has PostgreSQL end this transaction when we are silent for SILENT_SECONDS, or have vanished for 15.
+
+    Else it would keep its locks for hours, and a migration, and all behind it, would wait for them.
+    """
+    _set(_silence())
+
+
+def _silence() -> dict[str, str]:
+    return {"idle_in_transaction_session_timeout": f"{SILENT_SECONDS}s", **VANISHED}
+
+
+def _set(limits: Mapping[str, str], more: str = "", *parameters: Any) -> None:
+    """Sets PostgreSQL's parameters until the end of the transaction, and executes one statement more."""
     if connection.vendor != "postgresql":
         return
-    limits = {
-        "lock_timeout": f"{settings.BTEC_LOCK_SECONDS}s",
-        "idle_in_transaction_session_timeout": f"{SILENT_SECONDS}s",
-        # A connection keeps the plans of its foreign keys' checks. One made while a table was small would
-        # read all of it for every row, once it is large.
-        "enable_seqscan": "off",
-        **VANISHED,
-    }
-    # Two statements in one round trip; in one statement, the limits would come too late for the wait.
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {', '.join(['set_config(%s, %s, true)'] * len(limits))};"
-            " SELECT id FROM btec_sync_tenant WHERE id = %s FOR NO KEY UPDATE",
-            [*(text for limit in limits.items() for text in limit), tenant.pk],
+            f"SELECT {', '.join(['set_config(%s, %s, true)'] * len(limits))}{more}",
+            [*(text for limit in limits.items() for text in limit), *parameters],
         )
 
 

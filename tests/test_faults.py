@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from btec_sync import turns
+from btec_sync import turns, writing
 from btec_sync.models import Delivery
 from btec_sync.turns import take_turn
 from payments.models import Payment
@@ -282,6 +282,37 @@ def test_who_falls_silent_in_its_turn_loses_it(tenant, settings, monkeypatch):
         silent.join()
 
     assert Unit.objects.count() == 1
+
+
+@pytest.mark.postgresql
+def test_who_falls_silent_while_a_request_is_stored_holds_up_no_migration(tenant, monkeypatch):
+    monkeypatch.setattr(turns, "SILENT_SECONDS", 1)
+    create, stored, silence = writing.create, threading.Event(), threading.Event()
+
+    def fall_silent() -> None:
+        with suppress(DatabaseError):
+            receive(tenant, "units", factories.UnitRecord(id="u"))
+        connection.close()
+
+    def create_and_wait(instance):
+        create(instance)
+        stored.set()
+        silence.wait(20)
+        return instance
+
+    monkeypatch.setattr(writing, "create", create_and_wait)
+    silent = threading.Thread(target=fall_silent)
+    silent.start()
+    stored.wait(20)
+    try:
+        with transaction.atomic():
+            execute("SET LOCAL lock_timeout = '5s'")
+            execute("LOCK TABLE btec_sync_delivery IN ACCESS EXCLUSIVE MODE")
+    finally:
+        silence.set()
+        silent.join()
+
+    assert not Delivery.objects.exists()
 
 
 @pytest.mark.postgresql

@@ -24,7 +24,8 @@ from tests.api import Sender, receive
 PAGE = "/admin/sync-health/"
 # A number that leads to a list, alone or with what it counts; a tenant's stands behind the tenant's name.
 FIGURE = re.compile(
-    r'<a href="(/admin/btec_sync/(delivery|recordresult)/\?[^"]+)">(?:&times;|amman |zarqa )?([\d,]+)[ <]'
+    r'<a href="(/admin/btec_sync/(delivery|recordresult|recordtomend)/\?[^"]+)">'
+    r"(?:&times;|amman |zarqa )?([\d,]+)[ <]"
 )
 OLD = timedelta(hours=1)
 
@@ -58,7 +59,9 @@ def shown(client, address: str) -> int:
     """How many rows the list at an address says it has."""
     response = client.get(address)
     assert response.status_code == 200, response.headers.get("Location")
-    return int(re.search(r"([\d,]+) (deliver|record result)", text(response))[1].replace(",", ""))
+    return int(
+        re.search(r"([\d,]+) (deliver|record result|records? to mend)", text(response))[1].replace(",", "")
+    )
 
 
 def all_kinds() -> None:
@@ -220,11 +223,26 @@ class Counted(test_oracle.Machine):
                 if count:
                     found[row.module, state] = found.get((row.module, state), 0) + count
         assert found == wanted
+        assert sum(one.records for one in figures.parked(scope)) == self.waiting(tenant.slug, posts)
         parked = sum(len(post.parked) for post in posts)
-        assert sum(one.records for one in figures.parked(scope)) == parked
         invalid = sum(post.states.count("INVALID") for post in posts)
         assert figures.not_stored(scope)["INVALID"].get(tenant.pk, 0) == invalid - parked
         assert sum(error.records for error in figures.frequent_errors(scope)) == invalid - parked
+
+    def waiting(self, tenant, posts):
+        """How many records were last heard of as parked, and are not stored by a later delivery."""
+        last = {
+            (post.module, record["id"]): ((post.number, position), position in post.parked)
+            for post in posts
+            for position, record in enumerate(post.records)
+            if post.states and post.states[position] == "INVALID"
+        }
+        stored = {
+            key: row.place
+            for key in last
+            if (row := self.oracle.table(tenant, key[0]).get(key[1])) is not None
+        }
+        return sum(parked and stored.get(key, place) <= place for key, (place, parked) in last.items())
 
 
 @pytest.mark.django_db

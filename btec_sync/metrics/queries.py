@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Max, Min, Sum
 
+from btec_sync.mending import to_mend
 from btec_sync.models import Delivery, RecordResult, State, Tenant
 
 
@@ -51,10 +52,12 @@ def arrived(tenants: dict[int, str]) -> Iterator[Arrived]:
 
 
 def parked(tenants: dict[int, str]) -> Iterator[Parked]:
-    """What waits for a parent now. A replay makes a new result, so it is the delivery's age that counts."""
+    """What waits for a parent now and is still to mend.
+
+    A replay makes a new result, so it is the delivery's age that counts.
+    """
     rows = (
-        RecordResult.objects.filter(tenant__in=list(tenants), current=True)
-        .exclude(waits_for_id="")
+        to_mend(RecordResult.objects.filter(tenant__in=list(tenants)).exclude(waits_for_id=""))
         .order_by()
         .values_list("tenant", "module")
         .annotate(records=Count("*"), oldest=Min("delivery__received_at"))

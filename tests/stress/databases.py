@@ -162,7 +162,10 @@ class PostgreSQL:
         self.disk.remove()
 
     def connect(self, url: str = "") -> psycopg.Connection:
-        return psycopg.connect(url or self.url, autocommit=True, connect_timeout=5)
+        # Who waits for a lock for that long waits for somebody who will never let it go.
+        return psycopg.connect(
+            url or self.url, autocommit=True, connect_timeout=5, options="-c lock_timeout=30s"
+        )
 
     def rows(self, statement: str) -> list[tuple]:
         with self.connect() as connection:

@@ -356,6 +356,13 @@ MUTANTS = [
         "if True:",
         "tests/test_erase_student.py",
     ),
+    Mutant(
+        "who vanishes while a request is stored keeps its locks",
+        "btec_sync/deliveries.py",
+        "        end_when_silent()\n",
+        "",
+        "tests/test_faults.py",
+    ),
 ]
 
 
