@@ -95,6 +95,7 @@ def process(delivery: Delivery, *, enough_releases: int | None = None) -> Answer
 
 def _attempt(delivery: Delivery) -> Answer:
     """Processes it; a refusal or a crash is kept on it. What the database raises then is an outage."""
+    attempts = delivery.attempts
     try:
         return _process(delivery)
     except problems.Problem as problem:
@@ -102,10 +103,13 @@ def _attempt(delivery: Delivery) -> Answer:
             problem.extra["delivery_id"] = str(delivery.uid)
             _reject(delivery, problem)
         raise
+    except BodyRemoved:
+        raise
     except Exception as error:
         if is_outage(error):
             raise
-        results.mark_failed(delivery.pk, error)
+        # Where another process has been through with it meanwhile, its word stands.
+        results.mark_failed(delivery.pk, error, attempts=attempts)
         raise problems.ProcessingFailed(
             "Processing failed. The delivery is stored and can be replayed.", delivery_id=str(delivery.uid)
         ) from error
@@ -160,7 +164,11 @@ STATE = Prepared(lambda number: Delivery.objects.filter(pk=number).order_by().va
 
 
 def _refresh(delivery: Delivery) -> None:
-    for name, value in zip(STATE_FIELDS, *STATE(delivery.pk), strict=True):
+    """Raises BodyRemoved where it was pruned, body, results and all."""
+    rows = STATE(delivery.pk)
+    if not rows:
+        raise BodyRemoved
+    for name, value in zip(STATE_FIELDS, *rows, strict=True):
         setattr(delivery, name, value)
 
 

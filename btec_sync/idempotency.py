@@ -30,7 +30,8 @@ def claim(delivery: Delivery, key: str | None) -> Delivery:
     Inside the transaction that processes it, so that a crash leaves no key behind. Raises KeyReused.
     """
     if delivery.repeats_id:
-        return delivery.repeats
+        # Read anew: what a transaction that is tried again has set on it was never committed.
+        return Delivery.objects.get(pk=delivery.repeats_id)
     if key is None:
         return delivery
     if delivery.answer_status == KeyReused.status_code:

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from . import deliveries, problems
 from .bulk_read import WrongFile
-from .models import Delivery, Tenant
+from .models import Tenant
 
 BEGINS, BETWEEN, ENDS = b'{"data": [\n', b",\n", b"\n]}"
 HEADERS = {"Content-Type": "application/json", "User-Agent": "manage.py import_records"}
@@ -22,7 +22,7 @@ class Imported:
     states: Counter[str] = field(default_factory=Counter)
     parked: int = 0
     batches: int = 0
-    failed: list[Delivery] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
 
     @property
     def records(self) -> int:
@@ -68,7 +68,7 @@ def import_records(
             raise
         except problems.Problem:
             # It is kept, and says why.
-            imported.failed.append(delivery)
+            imported.failed.append(str(delivery.uid))
         else:
             imported.states.update(answer["summary"])
             imported.parked += sum("retryable" in result for result in answer["results"])

@@ -27,7 +27,9 @@ def replay(numbers: Iterable[int]) -> Iterator[Delivery]:
     one whose body was removed (body_removed_at). Raises Unavailable where the database is away.
     """
     for number in numbers:
-        delivery = Delivery.objects.select_related("tenant").get(pk=number)
+        delivery = Delivery.objects.select_related("tenant").filter(pk=number).first()
+        if delivery is None:  # pruned since it was listed
+            continue
         ids = {"tenant": delivery.tenant.slug, "module": delivery.module, "delivery": str(delivery.uid)}
         with logs.about(**ids):
             _replay(delivery)
@@ -39,6 +41,8 @@ def _replay(delivery: Delivery) -> None:
         deliveries.process(delivery)
     except deliveries.BodyRemoved:
         logs.note(problem="body_removed")
+        log.info("left as it is", state=delivery.state)
+        return
     except problems.Problem as problem:
         if isinstance(problem, problems.Unavailable) and not isinstance(problem, problems.Busy):
             raise

@@ -76,10 +76,13 @@ def storable(text: str) -> str:
     return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
 
 
-def mark_failed(delivery_id: int, error: Exception) -> None:
-    """Keeps of a crash the traceback for staff; the log gets the class alone."""
+def mark_failed(delivery_id: int, error: Exception, **as_it_was: int) -> None:
+    """Keeps of a crash the traceback for staff, unless the delivery is not as it was any more.
+
+    The log gets the class alone.
+    """
     log.error("processing failed", number=delivery_id, error=type(error).__name__)
-    Delivery.objects.filter(pk=delivery_id).update(
+    Delivery.objects.filter(pk=delivery_id, **as_it_was).update(
         state=Delivery.State.FAILED,
         processed_at=timezone.now(),
         traceback=storable("".join(traceback.format_exception(error))),

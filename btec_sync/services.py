@@ -286,8 +286,8 @@ class SyncService:
         self, rows: list[Row], stored: dict[str, Row], parents: dict[str, dict[str, int]]
     ) -> dict[str, str]:
         """Writes the rows; what the database said of those that it refused, by Zoho id."""
-        touched = [row for row in rows if _same_values(row, stored.get(row.zoho_id))]
-        changed = [row for row in rows if not _same_values(row, stored.get(row.zoho_id))]
+        touched = [row for row in rows if _is_touched(row, stored.get(row.zoho_id))]
+        changed = [row for row in rows if not _is_touched(row, stored.get(row.zoho_id))]
         return self._write_halves(changed, partial(self._upsert, parents=parents)) | self._write_halves(
             touched, self._touch
         )
@@ -362,8 +362,9 @@ def blames_the_data(error: Exception) -> bool:
     return code == "57014" or code.startswith("54") or not is_outage(error)
 
 
-def _same_values(row: Row, before: Row | None) -> bool:
-    return before is not None and row.fingerprint == before.fingerprint
+def _is_touched(row: Row, before: Row | None) -> bool:
+    """Whether only its marks are to be written. One that this batch has inserted has no known primary key."""
+    return before is not None and before.pk is not None and row.fingerprint == before.fingerprint
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, list]:

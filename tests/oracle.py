@@ -99,7 +99,11 @@ class Oracle:
         if decided_before or is_stale(stored, *times, place):
             stored.seen = max(stored.seen, place)
             return {"status": "UNCHANGED"}
-        changed = {name for name, value in record["values"].items() if stored.values[name] != value}
+        changed = {
+            name: (stored.values[name], value)
+            for name, value in record["values"].items()
+            if stored.values[name] != value
+        }
         stored.values = record["values"]
         # The marks are those of the values; what says the same again without marks takes none away.
         if changed or record["modified_time"] is not None:

@@ -85,28 +85,48 @@ class Machine(RuleBasedStateMachine):
         self.oracle = Oracle()
         self.uids = {}
         self.last = {}
+        self.bodies = {}
 
     def send(self, slug, module, batch, key):
         wire = [to_wire(record, module) for record in batch]
+        holder = self.oracle.keys.get((slug, module, key))
+        is_repeat = holder is not None and holder.final and holder.records == batch
         status, expected, target = self.oracle.post(slug, module, batch, key)
 
         response = self.senders[slug].post(module, *wire, key=key)
 
-        Machine.records_sent += len(batch)
         newest_delivery = Delivery.objects.filter(tenant__slug=slug).latest("pk")
         self.uids[len(self.oracle.posts)] = newest_delivery.uid
         assert response.status_code == status, response.content
+        assert (response.headers.get("Idempotent-Replayed") == "true") == is_repeat
         if status == 200:
+            Machine.records_sent += len(batch)
+            self.keep(target, response.content, is_repeat)
             self.compare(module, response.json(), expected)
             assert response.json()["delivery_id"] == str(self.uids[target.number])
 
+    def keep(self, target, body, is_repeat):
+        """What was answered for good is answered byte for byte again."""
+        if is_repeat:
+            assert body == self.bodies[target.number]
+        self.bodies.setdefault(target.number, body)
+        if not target.final:
+            del self.bodies[target.number]
+
     def compare(self, module, answer, expected):
         results = answer["results"]
-        assert [r["status"] for r in results] == [e["status"] for e in expected]
+        states = [e["status"] for e in expected]
+        assert [r["status"] for r in results] == states
+        assert answer["summary"] == {state: states.count(state) for state in State.values}
+        bad = states.count("INVALID")
+        assert answer["status"] == ("success" if not bad else "failed" if bad == len(states) else "partial")
         names = services()[module].serializer_class.data_fields()
         for result, wanted in zip(results, expected, strict=True):
-            changed = {names[name] for name in wanted.get("changed", ())}
-            assert set(result.get("changed_fields", ())) == changed
+            changed = {names[name]: pair for name, pair in wanted.get("changed", {}).items()}
+            found = result.get("changed_fields", {})
+            assert {name: list(map(str, pair)) for name, pair in found.items()} == {
+                name: list(map(str, pair)) for name, pair in changed.items()
+            }
             assert result.get("retryable", False) == wanted.get("waits", False)
 
     @rule(
@@ -136,6 +156,7 @@ class Machine(RuleBasedStateMachine):
 
         answer = deliveries.process(Delivery.objects.get(uid=self.uids[post.number]))
 
+        self.keep(post, answer.body, is_repeat=False)
         if not answer.replayed:
             self.compare(post.module, json.loads(answer.body), expected)
 
@@ -143,12 +164,17 @@ class Machine(RuleBasedStateMachine):
         if not getattr(self, "oracle", None):
             return
         self.check_rows()
-        before = self.rows()
+        before, changes = self.rows(), self.changes()
         self.check_promises(before)
         # The refused and the repeated as well.
         everything = in_order(Delivery.objects.filter(tenant__in=self.tenants))
         assert len(list(replay(everything))) == len(self.oracle.posts)
         assert self.rows() == before
+        assert self.changes() == changes
+
+    def changes(self):
+        """How many records were NEW or UPDATED, ever."""
+        return RecordResult.objects.filter(tenant__in=self.tenants, state__in=["NEW", "UPDATED"]).count()
 
     def rows(self):
         rows = {}

@@ -92,6 +92,17 @@ def test_of_the_same_id_twice_the_good_one_stays(sender):
     assert Unit.objects.get().level == "L5"
 
 
+def test_what_says_the_same_as_a_new_record_beside_a_poisoned_one_is_remembered(sender):
+    unit = factories.UnitRecord(id="u", Version=5)
+    said = [unit, {**unit, "Version": 7}, {**unit, "Version": 8, "Unit_Name": "poison"}]
+    with refusing("NEW.unit_name = 'poison'"):
+        states = sender.states("units", *said)
+
+    assert states == ["NEW", "UNCHANGED", "ERROR"]
+    assert Unit.objects.get().version == 7
+    assert sender.states("units", {**unit, "Version": 6, "Unit_Name": "old"}) == ["UNCHANGED"]
+
+
 def test_what_a_later_record_of_the_batch_replaces_never_meets_the_database(sender):
     bad = factories.UnitRecord(id="u", Unit_Name="poison")
     with refusing("NEW.unit_name = 'poison'"):

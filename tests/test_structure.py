@@ -1,6 +1,7 @@
 """What must be true of the code and the tables as a whole."""
 
 import ast
+import uuid
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,14 @@ def test_every_reference_between_tenants_records_is_tried_here():
     assert references == set(REFERENCES)
 
 
+#: What must not be copied with a row, as SQL.
+FRESH = {"zoho_id": "'another'", "uid": f"'{uuid.uuid4()}'", "key": "'another'", "attempt": "99"}
+
+
+def columns_of(cursor, table: str) -> list[str]:
+    return [column.name for column in connection.introspection.get_table_description(cursor, table)]
+
+
 @pytest.mark.parametrize(("table", "column", "parent"), REFERENCES)
 def test_the_database_itself_refuses_a_reference_into_another_tenant(parents, sender, table, column, parent):
     sender.post("payments", factories.PaymentRecord())
@@ -133,8 +142,19 @@ def test_the_database_itself_refuses_a_reference_into_another_tenant(parents, se
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT min(id) FROM {parent} WHERE tenant_id = %s", [foreign])
         target = cursor.fetchone()[0]
-        with pytest.raises(IntegrityError), transaction.atomic():
-            cursor.execute(f"UPDATE {table} SET {column} = %s WHERE tenant_id = %s", [target, own])
+        # One row, and another like it but for what has to be unique: nothing else may be what is refused.
+        cursor.execute(f"SELECT max(id) FROM {table} WHERE tenant_id = %s", [own])
+        row = cursor.fetchone()[0]
+        names = [name for name in columns_of(cursor, table) if name != "id"]
+        copied = ", ".join(FRESH.get(name, f'"{name}"') for name in names)
+        insert = f"INSERT INTO {table} ({', '.join(names)}) SELECT {copied} FROM {table} WHERE id = %s"
+        fresh = "attempt = 99, " if "attempt" in names else ""
+        foreign_insert = insert.replace(f'"{column}"', "%s")
+        with pytest.raises(IntegrityError, match=r"(?i)foreign key"), transaction.atomic():
+            cursor.execute(foreign_insert, [target, row])
+        with pytest.raises(IntegrityError, match=r"(?i)foreign key"), transaction.atomic():
+            cursor.execute(f"UPDATE {table} SET {fresh}{column} = %s WHERE id = %s", [target, row])
+        cursor.execute(insert, [row])
 
 
 def test_a_delivery_cannot_be_deleted_under_its_results(sender, parents):

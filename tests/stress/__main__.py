@@ -37,6 +37,7 @@ from tests.stress.traffic import PRIVATE, Traffic
 PARTS = ["oracle", "concurrency", "faults"]
 DATABASES = {"sqlite": SQLite, "postgresql": PostgreSQL}
 SENDERS = 6
+ENOUGH_FAULTS = 500
 
 Steps = dict[str, Callable[[], list[str]]]
 
@@ -151,6 +152,15 @@ def show_faults(stage: faults.Stage, traffic: Traffic, options: argparse.Namespa
     say(*(f"  {line}" for line in campaign.table(records)))
     statuses = [f"{n} × {status or 'no answer'}" for status, n in sorted(traffic.statuses.items())]
     say(f"  {len(records)} of {len(planned)} faults in {time.monotonic() - began:.0f} s")
+    if not options.short:
+        missed = {fault.name for fault in planned} - {record.fault.name for record in records}
+        wrong += [f"no time was left for: {name}" for name in sorted(missed)]
+        enough = min(options.faults, ENOUGH_FAULTS)
+        wrong += [f"only {len(records)} faults, {enough} are wanted"] * (len(records) < enough)
+    if isinstance(stage.database, PostgreSQL):
+        deadlocks = stage.database.deadlocks()
+        say(f"  {deadlocks} deadlocks counted by PostgreSQL")
+        wrong += ["there were deadlocks"] * bool(deadlocks)
     say(f"  {traffic.statuses.total()} requests: {', '.join(statuses)}")
     return wrong
 

@@ -262,8 +262,9 @@ class PostgreSQL:
         self.end_sessions()
 
     def deadlocks(self) -> int:
-        """As PostgreSQL counts them, up to now."""
-        self.rows("SELECT pg_stat_force_next_flush()")
+        """As PostgreSQL counts them, up to now. Sessions tell of theirs when they end, and seldom before."""
+        self.end_sessions()
+        time.sleep(0.5)
         [(count,)] = self.rows("SELECT deadlocks FROM pg_stat_database WHERE datname = 'stress'")
         return count
 

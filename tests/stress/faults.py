@@ -81,9 +81,12 @@ def terminate_server(stage: Stage) -> float:
 
 
 def kill_replay(stage: Stage) -> None:
-    """An operator's replay beside the traffic, killed halfway."""
+    """An operator's replay of what is unfinished, beside the traffic, killed halfway.
+
+    Not of everything: that would mend what was lost before it is looked for.
+    """
     replay = subprocess.Popen(
-        [sys.executable, "manage.py", "replay", "--all"],
+        [sys.executable, "manage.py", "replay"],
         cwd=live.ROOT,
         env=live.environ(stage.database.url),
         stdout=subprocess.DEVNULL,

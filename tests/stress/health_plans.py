@@ -30,14 +30,18 @@ INSERT INTO btec_sync_delivery
         convert_to(repeat(md5(n::text), 20), 'UTF8'), true, ''
     FROM generate_series(1, {DELIVERIES}) AS n;
 INSERT INTO btec_sync_recordresult
-    (tenant_id, delivery_id, attempt, position, module, zoho_id, state, message, errors, changed_fields,
-     waits_for_module, waits_for_id, current, ready, created_at)
+    (tenant_id, delivery_id, attempt, position, module, zoho_id, state, message, errors, faults,
+     changed_fields, waits_for_module, waits_for_id, current, ready, created_at)
     SELECT delivery.tenant_id, delivery.id, 1, n, delivery.module, 'z' || n,
         CASE WHEN n % 1000 < 50 THEN 'INVALID' WHEN n % 1000 = 50 THEN 'ERROR' ELSE 'NEW' END, 'Said',
         CASE WHEN n % 1000 < 50
              THEN jsonb_build_array(jsonb_build_object('field', 'Field_' || n % 7, 'code',
                   (ARRAY['required', 'out_of_range', 'invalid_type'])[1 + n % 3], 'message', 'Mend it.'))
              ELSE '[]' END,
+        CASE WHEN n % 1000 < 50
+             THEN E'\\nField_' || n % 7 || E'\\t' ||
+                  (ARRAY['required', 'out_of_range', 'invalid_type'])[1 + n % 3] || E'\\n'
+             ELSE '' END,
         '{{}}', CASE WHEN n % 1000 < 10 THEN 'students' ELSE '' END,
         CASE WHEN n % 1000 < 10 THEN 's' || n ELSE '' END, true, false, delivery.received_at
     FROM generate_series(1, {RESULTS}) AS n

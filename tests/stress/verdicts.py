@@ -61,14 +61,27 @@ def parked(database: Database, word: str) -> list[str]:
 def parked_beside_their_parents(database: Database) -> list[str]:
     there = {module: _ids(database, module) for module in TABLES}
     parked = database.rows(
-        "SELECT module, zoho_id, waits_for_module, waits_for_id FROM btec_sync_recordresult"
+        "SELECT module, zoho_id, waits_for_module, waits_for_id, delivery_id FROM btec_sync_recordresult"
         f" WHERE {OURS} AND \"current\" AND waits_for_id <> ''"
     )
     return [
-        f"{module} {zoho_id} is parked, and {parent} {parent_id} is there"
-        for module, zoho_id, parent, parent_id in parked
+        f"{module} {zoho_id} is parked, and {parent} {parent_id} is there: {_history(database, delivery)}"
+        for module, zoho_id, parent, parent_id, delivery in parked
         if parent_id in there[parent]
     ]
+
+
+def _history(database: Database, delivery: int) -> str:
+    """What became of a delivery, attempt by attempt."""
+    head = database.rows(
+        "SELECT id, state, attempts, repeats_id, duplicate_of_id, new, unchanged, updated, invalid, error,"
+        f" answer_is_final, received_at, processed_at FROM btec_sync_delivery WHERE id = {delivery}"
+    )
+    results = database.rows(
+        'SELECT attempt, position, state, "current", ready, waits_for_id, created_at'
+        f" FROM btec_sync_recordresult WHERE delivery_id = {delivery} ORDER BY id"
+    )
+    return f"{head}, {results}"
 
 
 def doubled(database: Database) -> list[str]:
@@ -158,7 +171,7 @@ def snapshot(database: Database) -> list[list[tuple]]:
     return [
         *(database.rows(f"SELECT * FROM {table} ORDER BY id") for table in TABLES.values()),
         database.rows("SELECT count(*) FROM btec_sync_recordresult WHERE state IN ('NEW', 'UPDATED')"),
-        database.rows("SELECT state, count(*) FROM btec_sync_delivery GROUP BY state"),
+        database.rows("SELECT state, count(*) FROM btec_sync_delivery GROUP BY state ORDER BY state"),
     ]
 
 

@@ -91,8 +91,8 @@ class Command(BaseCommand):
         self.stdout.write(f"{imported.records:,} records in {imported.batches:,} deliveries.")
         if imported.parked:
             self.stdout.write(f"{imported.parked:,} of the INVALID ones wait for a parent that is missing.")
-        for delivery in imported.failed:
-            self.stdout.write(f"Delivery {delivery.uid} could not be processed; see it in the admin.")
+        for uid in imported.failed:
+            self.stdout.write(f"Delivery {uid} could not be processed; see it in the admin.")
 
     def check_against(self, service: SyncService, export: Export, *, show: int, **options: Any) -> None:
         comparison = Comparison(most=show)

@@ -65,7 +65,7 @@ class Command(BaseCommand):
             ):
                 replayed = tqdm(replay(numbers), total=len(numbers), unit="delivery", disable=None)
                 gone = sum(delivery.body_removed_at is not None for delivery in replayed)
-                release_what_is_ready(numbers)
+                release_what_is_ready(numbers, options)
                 after = tally(numbers)
                 if dry_run:
                     transaction.set_rollback(True)
@@ -164,9 +164,15 @@ def tally(numbers: Sequence[int]) -> Counter:
     return counts
 
 
-def release_what_is_ready(numbers: Sequence[int]) -> None:
-    """The parked records, of the tenants concerned, that a crash left behind after their parents had come."""
+def release_what_is_ready(numbers: Sequence[int], options: dict[str, Any]) -> None:
+    """The parked records that a crash left behind after their parents had come.
+
+    Of the tenants of the named deliveries; where none is named, of all tenants, or of the one that is.
+    """
     ready = RecordResult.objects.filter(current=True, ready=True).order_by().values("tenant").distinct()
-    for tenant in Tenant.objects.filter(pk__in=ready):
-        if Delivery.objects.filter(tenant=tenant, pk__in=numbers).exists():
+    tenants = Tenant.objects.filter(pk__in=ready)
+    if options["tenant"]:
+        tenants = tenants.filter(slug=options["tenant"])
+    for tenant in tenants:
+        if not options["deliveries"] or Delivery.objects.filter(tenant=tenant, pk__in=numbers).exists():
             parking.release(tenant)
