@@ -10,7 +10,7 @@ import pytest
 
 from btec_sync import fields
 from btec_sync.models import Delivery
-from btec_sync.serializers import RecordSerializer
+from btec_sync.serializers import RecordSerializer, is_system_field
 from btec_sync.services import services
 from tests import factories
 from tests.conftest import payload
@@ -110,6 +110,7 @@ class Map(dict):
     """Deluge's, as far as the page uses it."""
 
     put = dict.__setitem__
+    containKey = dict.__contains__
 
     def toString(self) -> str:
         return json.dumps(self, ensure_ascii=False)
@@ -143,9 +144,11 @@ def invocation(match: re.Match) -> str:
 
 def translated(statement: str) -> str:
     for pattern, replacement in (
-        (r"^(?:string|void) (\w+)\.(\w+)\((.*)\)$", lambda m: f"def {m[1]}_{m[2]}({names(m[3])}):"),
-        (r"^for each (\w+) in \{(.*)\}$", r"for \1 in [\2]:"),
+        (r"^(?:string|list|void) (\w+)\.(\w+)\((.*)\)$", lambda m: f"def {m[1]}_{m[2]}({names(m[3])}):"),
+        (r"\{([^{}:]+)\}", r"List([\1])"),
+        (r"^for each (\w+) in (.*)$", r"for \1 in \2:"),
         (r"^if\((.*)\)$", r"if \1:"),
+        (r"^else$", "else:"),
         (r"^info (.*)$", r"info(\1)"),
     ):
         statement = re.sub(pattern, replacement, statement)
@@ -168,14 +171,57 @@ FUNCTIONS = {
 }
 
 
+# What CRM gives with a record besides: what every record has, what custom modules and the standard module
+# Products have, and what a college has added.
+SYSTEM = {name: value for name, value in payload("full-zoho-record").items() if is_system_field(name)}
+BESIDES = {
+    "Email": "ahmed@home.example",
+    "Secondary_Email": None,
+    "Email_Opt_Out": False,
+    "Unsubscribed_Mode": None,
+    "Unsubscribed_Time": None,
+    "Shoe_Size": 42,
+    "Discount_Code": "EARLY-2026",
+    "Tutor": {"name": "Front Office", "id": "5516116000097441001"},
+    "Emergency_Contacts": [{"id": "5516116000138155900", "Contact": "Mona", "Parent_Id": {"id": "stud_456"}}],
+}
+PRODUCT = {
+    "Product_Code": "BUS-IT",
+    "Product_Category": None,
+    "Product_Active": True,
+    "Unit_Price": 3000,
+    "Taxable": True,
+    "Tax": [],
+    "Vendor_Name": None,
+    "Manufacturer": None,
+    "Commission_Rate": None,
+    "Qty_in_Stock": 0,
+    "Qty_in_Demand": 0,
+    "Qty_Ordered": 0,
+    "Reorder_Level": None,
+    "Usage_Unit": None,
+    "Sales_Start_Date": "2026-01-01",
+    "Sales_End_Date": None,
+    "Support_Start_Date": None,
+    "Support_Expiry_Date": None,
+    "Handler": None,
+}
+
+
+def whole(crm_module: str, record: dict) -> Map:
+    """The record as getRecordById gives it."""
+    more = PRODUCT if crm_module == "Products" else {}
+    return Map({**SYSTEM, **BESIDES, **more, "Modified_Time": "2026-01-15T11:15:13+04:00", **record})
+
+
 @pytest.fixture
-def crm(tenant, settings, client):
+def crm(parents, tenant, settings, client):
     """The page's functions, in a CRM of two dicts, posting to the service as it is in production."""
     settings.BTEC_REQUIRE_API_KEY = True
     tenant.slug = "north"
     tenant.save()
     key = factories.api_key(tenant)
-    crm = SimpleNamespace(records={}, pages={}, answers=[])
+    crm = SimpleNamespace(records={}, pages={}, answers=[], log=[])
 
     def invokeurl(*, url, type, parameters, headers, detailed):
         path = url.removeprefix("https://sync.college.example")
@@ -189,7 +235,7 @@ def crm(tenant, settings, client):
         "List": List,
         "POST": "POST",
         "true": True,
-        "info": lambda text: None,
+        "info": crm.log.append,
         "invokeurl": invokeurl,
         "zoho": SimpleNamespace(
             crm=SimpleNamespace(
@@ -205,22 +251,54 @@ def crm(tenant, settings, client):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_what_a_function_of_the_page_posts_is_taken(crm, name):
-    for parent, (crm_module, _, record) in FUNCTIONS.items():
-        crm.records[crm_module, 1] = Map({**record, "Modified_Time": "2026-01-15T11:15:13+04:00"})
-        if parent == name:
-            break
+def test_of_a_whole_record_a_function_of_the_page_posts_what_is_taken(crm, name):
     crm_module, module, record = FUNCTIONS[name]
+    record = {**record, "id": "new"}
+    crm.records[crm_module, 1] = whole(crm_module, record)
 
     crm.functions[name](1)
 
     (answer,) = crm.answers
     assert answer.status_code == 200, answer.content
     assert answer.json()["tenant_id"] == "north"
-    (result,) = answer.json()["results"]
-    assert result["status"] == "NEW" or result["retryable"]
-    delivery = Delivery.objects.get()
-    assert (delivery.module, json.loads(bytes(delivery.body))["data"][0]["id"]) == (module, record["id"])
+    assert [result["status"] for result in answer.json()["results"]] == ["NEW"]
+    delivery = Delivery.objects.latest("pk")
+    (posted,) = json.loads(bytes(delivery.body))["data"]
+    sent = {key: value for key, value in record.items() if key != "Version"}
+    assert (delivery.module, posted) == (module, {"Modified_Time": "2026-01-15T11:15:13+04:00", **sent})
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_posted_untouched_a_whole_record_is_invalid_unless_the_tenant_ignores(sender, tenant, parents, name):
+    crm_module, module, record = FUNCTIONS[name]
+    record = whole(crm_module, {**record, "id": "new"})
+
+    refused = sender.post(module, record).json()["results"][0]
+    tenant.unknown_fields = tenant.UnknownFields.IGNORE
+    tenant.save()
+    taken = sender.post(module, record).json()["results"][0]
+
+    assert refused["status"] == "INVALID"
+    assert {error["code"] for error in refused["errors"]} == {"unexpected_field"}
+    assert taken["status"] == "NEW"
+
+
+@pytest.mark.parametrize("module", services())
+def test_the_fields_that_are_sent_are_those_of_the_serializer(crm, module):
+    assert sorted(crm.functions["standalone_btecFields"](module)) == sorted(
+        services()[module].serializer_class.data_fields()
+    )
+
+
+def test_a_field_that_crm_has_not_is_told_in_the_log(crm):
+    crm.records["BTEC_Students", 1] = Map(
+        id="s1", Name="A", Mail="a@college.example", Phone=None, Status=None
+    )
+
+    crm.functions["automation_btecStudent"](1)
+
+    told = [line for line in crm.log if isinstance(line, str) and line.startswith("No field")]
+    assert told == ["No field Academic_Email in students"]
 
 
 def test_the_page_has_a_function_for_every_module(crm):
@@ -253,10 +331,11 @@ def test_run_again_a_function_gets_the_first_answer_and_an_edit_is_stored(crm):
     assert crm.answers[2].json()["results"][0]["changed_fields"] == {"name": ["A", "B"]}
 
 
-def test_the_nightly_function_sends_every_page_that_holds_something(crm, parents):
-    records = [Map({**payload("registration"), "id": f"r{n}"}) for n in range(3)]
+def test_the_nightly_function_sends_every_page_that_holds_something(crm):
+    record = payload("registration")
+    records = [whole("BTEC_Registrations", {**record, "id": f"r{n}"}) for n in range(3)]
     crm.pages = {("BTEC_Registrations", 1): records[:2], ("BTEC_Registrations", 2): records[2:]}
 
     crm.functions["schedule_btecNightly"]()
 
-    assert [len(answer.json()["results"]) for answer in crm.answers] == [2, 1]
+    assert [answer.json()["summary"]["NEW"] for answer in crm.answers] == [2, 1]
