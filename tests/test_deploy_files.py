@@ -6,6 +6,8 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -80,10 +82,33 @@ def test_what_the_image_copies_is_sent_to_its_build():
     assert needed | {"requirements.txt"} == {line[1:] for line in lines if line.startswith("!")}
 
 
+def test_each_image_is_built_by_one_service_and_what_is_built_is_never_pulled():
+    services = COMPOSE["services"].values()
+    built = [service["image"] for service in services if "build" in service]
+
+    assert len(built) == len(set(built)) == 1
+    assert {s["pull_policy"] for s in services if s["image"] in built} == {"never"}
+    assert COMPOSE["services"]["migrate"]["image"] in built
+
+
+def test_all_that_the_image_imports_is_compiled_in_it():
+    """Nothing can be written where it runs, so what is not compiled then is compiled at each start."""
+    runs = [text for name, text in deployment.final_stage() if name == "RUN"]
+    (compiled,) = [run for run in runs if "pip install" in run]
+    (path,) = re.findall(r"python -m compileall -q \"\$\((python .*)\)\"", compiled)
+
+    shown = subprocess.run(
+        ["sh", "-c", path.replace("python", sys.executable, 1)], capture_output=True, text=True, check=True
+    )
+
+    assert Path(os.__file__).parent.samefile(shown.stdout.strip())
+
+
 def test_the_image_is_pinned_and_does_not_run_as_root():
     bases = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     (user,) = [arguments for name, arguments in deployment.final_stage() if name == "USER"]
-    images = [service["image"] for service in COMPOSE["services"].values() if "build" not in service]
+    services = COMPOSE["services"].values()
+    images = [service["image"] for service in services if service.get("pull_policy") != "never"]
 
     assert all(re.fullmatch(r"[a-z]+:\d+[\w.-]*", image) for image in bases + images)
     assert int(user.split(":")[0]) > 0
