@@ -317,10 +317,12 @@ def test_what_staff_search_for_is_in_no_log_where_the_service_does_not_answer_ei
             large = proxy.request("POST", search, b" " * (64 * MiB), headers=page)
             proxy.request("GET", "/metrics?q=Ahmed", headers=page, source="127.0.0.2")
             logs = proxy.log() + proxy.error_log()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        with deployment.nginx(silent, listener.getsockname()[1], replace=shorter) as proxy:
-            late = proxy.request("GET", search, headers=page)
-            logs += proxy.log() + proxy.error_log()
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        deployment.nginx(silent, listener.getsockname()[1], replace=shorter) as proxy,
+    ):
+        late = proxy.request("GET", search, headers=page)
+        logs += proxy.log() + proxy.error_log()
 
     assert (refused.status, large.status, late.status) == (502, 413, 504)
     assert "Ahmed" not in logs
