@@ -8,8 +8,11 @@ RUN pip wheel --no-cache-dir --wheel-dir /wheels --requirement /wheels/requireme
 FROM python:3.12-slim-bookworm
 # A user that owns nothing, under a number that other systems can be told.
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent btec
+# Compiled with Python's own library, which the base image leaves out: nothing can be written where it runs, so
+# each start would compile it all again.
 RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
-    pip install --no-cache-dir --no-compile --no-index --find-links /wheels --requirement /wheels/requirements.txt
+    pip install --no-cache-dir --no-compile --no-index --find-links /wheels --requirement /wheels/requirements.txt \
+    && python -m compileall -q "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 
 WORKDIR /srv/btec
 COPY manage.py LICENSE ./

@@ -34,7 +34,12 @@ def on_starting(arbiter) -> None:
     gunicorn's own preload_app would load it before the folder is known.
     """
     _prepare_folder()
-    arbiter.app.wsgi()
+    try:
+        arbiter.app.wsgi()
+    except BaseException:
+        # gunicorn does not call on_exit for a start that fails, and systemd would start it again and again.
+        on_exit(arbiter)
+        raise
 
 
 def _prepare_folder() -> None:

@@ -74,16 +74,18 @@ class Proxy:
         headers: dict[str, str] | None = None,
         *,
         plain: bool = False,
+        source: str = "127.0.0.1",
     ) -> Answer:
-        """The answer over TLS, or with plain over http."""
-        with closing(self._connection(plain)) as connection:
+        """The answer over TLS, or with plain over http, to one who asks from this address."""
+        with closing(self._connection(plain, (source, 0))) as connection:
             connection.request(method, path, body, {"Host": HOST, **(headers or {})})
             return live.read(connection.getresponse())
 
-    def _connection(self, plain: bool) -> http.client.HTTPConnection:
+    def _connection(self, plain: bool, source: tuple[str, int]) -> http.client.HTTPConnection:
+        told = {"timeout": 30, "source_address": source}
         if plain:
-            return http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=30)
-        return http.client.HTTPSConnection("127.0.0.1", self.https_port, timeout=30, context=trusting())
+            return http.client.HTTPConnection("127.0.0.1", self.http_port, **told)
+        return http.client.HTTPSConnection("127.0.0.1", self.https_port, context=trusting(), **told)
 
     def connect(self) -> ssl.SSLSocket:
         plain = socket.create_connection(("127.0.0.1", self.https_port), timeout=30)
@@ -97,6 +99,9 @@ class Proxy:
 
     def log(self) -> str:
         return (self.folder / "access.log").read_text()
+
+    def error_log(self) -> str:
+        return (self.folder / "error.log").read_text()
 
 
 def read_answer(connection: socket.socket) -> Answer:
@@ -151,7 +156,9 @@ def nginx(folder: Path, upstream_port: int, *, replace: tuple[str, str] | None =
         "PROXY_HTTPS_PORT": f"127.0.0.1:{proxy.https_port}",
         "PROXY_UPSTREAM": f"127.0.0.1:{upstream_port}",
         "PROXY_ACME_ROOT": str(folder / "acme"),
+        "PROXY_METRICS_FROM": "127.0.0.1",
         "PROXY_ACCESS_LOG": str(folder / "access.log"),
+        "PROXY_ERROR_LOG": str(folder / "error.log"),
     }
     template = TEMPLATE.read_text()
     if replace:

@@ -19,6 +19,7 @@ from tests.conftest import payload
 from tests.deployment import HOST
 
 MiB = 1024 * 1024
+TOKEN = "a-token-for-the-tests"
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,13 @@ def proxy(database, image, tmp_path_factory):
     """nginx before a service that has one thread."""
     folder = tmp_path_factory.mktemp("proxy")
     with (
-        deployment.gunicorn(database, folder / "gunicorn.log", root=image, BTEC_THREADS="1") as service,
+        deployment.gunicorn(
+            database,
+            folder / "gunicorn.log",
+            root=image,
+            BTEC_THREADS="1",
+            BTEC_METRICS_TOKEN=TOKEN,
+        ) as service,
         deployment.nginx(folder, service.port) as running,
     ):
         yield running
@@ -262,11 +269,22 @@ def test_static_files_are_served_and_may_be_kept(proxy):
 @pytest.mark.parametrize(
     "path", ["/metrics", "/metrics/", "/%6detrics", "//metrics", "/v1/../metrics", "/./metrics"]
 )
-def test_metrics_cannot_be_reached_from_outside(proxy, path):
-    answer = proxy.request("GET", path, headers={"Authorization": "Bearer any"})
+def test_metrics_cannot_be_reached_from_another_address_even_with_the_token(proxy, path):
+    answer = proxy.request("GET", path, headers={"Authorization": f"Bearer {TOKEN}"}, source="127.0.0.2")
 
-    assert answer.status == 404
+    assert answer.status in (403, 404)
     assert b"<center>nginx</center>" in answer.body  # so nginx, and not the service, has answered
+
+
+def test_the_monitoring_reads_metrics_through_nginx_and_needs_the_token(proxy):
+    with_token = proxy.request("GET", "/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    without = proxy.request("GET", "/metrics", headers={"Authorization": "Bearer any"})
+    plain = proxy.request("GET", "/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, plain=True)
+
+    assert with_token.status == 200
+    assert "\nbtec_database_up 1.0\n" in with_token.body.decode()
+    assert without.status == 401
+    assert plain.status == 301
 
 
 def test_a_request_has_one_id_the_senders_own_where_it_is_plain(proxy):
@@ -282,7 +300,34 @@ def test_what_staff_search_for_is_in_no_log(proxy):
     proxy.request("GET", "/admin/login/?q=Ahmed")
 
     assert "/admin/login/" in proxy.log()
-    assert "Ahmed" not in proxy.log()
+    assert "Ahmed" not in proxy.log() + proxy.error_log()
+
+
+def test_what_staff_search_for_is_in_no_log_where_the_service_does_not_answer_either(nginx_is_here, tmp_path):
+    search, page = "/admin/login/?q=Ahmed", {"Referer": f"https://{HOST}/admin/?q=Ahmed"}
+    away, silent = tmp_path / "away", tmp_path / "silent"
+    away.mkdir()
+    silent.mkdir()
+    shorter = ("proxy_read_timeout 120s", "proxy_read_timeout 1s")
+
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        with deployment.nginx(away, nobody.getsockname()[1]) as proxy:
+            refused = proxy.request("GET", search, headers=page)
+            large = proxy.request("POST", search, b" " * (64 * MiB), headers=page)
+            proxy.request("GET", "/metrics?q=Ahmed", headers=page, source="127.0.0.2")
+            logs = proxy.log() + proxy.error_log()
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        deployment.nginx(silent, listener.getsockname()[1], replace=shorter) as proxy,
+    ):
+        late = proxy.request("GET", search, headers=page)
+        logs += proxy.log() + proxy.error_log()
+
+    assert (refused.status, large.status, late.status) == (502, 413, 504)
+    assert "Ahmed" not in logs
+    assert re.search("GET /admin/login/ 502 .* 502 ", logs)
+    assert re.search("GET /admin/login/ 504 .* 504 ", logs)
 
 
 REST = f"Host: {HOST}\r\nContent-Type: application/json\r\n"

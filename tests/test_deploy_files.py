@@ -6,6 +6,9 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
+import textwrap
+from pathlib import Path
 
 import pytest
 import yaml
@@ -80,10 +83,33 @@ def test_what_the_image_copies_is_sent_to_its_build():
     assert needed | {"requirements.txt"} == {line[1:] for line in lines if line.startswith("!")}
 
 
+def test_each_image_is_built_by_one_service_and_what_is_built_is_never_pulled():
+    services = COMPOSE["services"].values()
+    built = [service["image"] for service in services if "build" in service]
+
+    assert len(built) == len(set(built)) == 1
+    assert {s["pull_policy"] for s in services if s["image"] in built} == {"never"}
+    assert COMPOSE["services"]["migrate"]["image"] in built
+
+
+def test_all_that_the_image_imports_is_compiled_in_it():
+    """Nothing can be written where it runs, so what is not compiled then is compiled at each start."""
+    runs = [text for name, text in deployment.final_stage() if name == "RUN"]
+    (compiled,) = [run for run in runs if "pip install" in run]
+    (path,) = re.findall(r"python -m compileall -q \"\$\((python .*)\)\"", compiled)
+
+    shown = subprocess.run(
+        ["sh", "-c", path.replace("python", sys.executable, 1)], capture_output=True, text=True, check=True
+    )
+
+    assert Path(os.__file__).parent.samefile(shown.stdout.strip())
+
+
 def test_the_image_is_pinned_and_does_not_run_as_root():
     bases = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     (user,) = [arguments for name, arguments in deployment.final_stage() if name == "USER"]
-    images = [service["image"] for service in COMPOSE["services"].values() if "build" not in service]
+    services = COMPOSE["services"].values()
+    images = [service["image"] for service in services if service.get("pull_policy") != "never"]
 
     assert all(re.fullmatch(r"[a-z]+:\d+[\w.-]*", image) for image in bases + images)
     assert int(user.split(":")[0]) > 0
@@ -151,6 +177,63 @@ def test_compose_itself_accepts_its_file(tmp_path):
 
     assert shown.returncode == 0, shown.stderr
     assert yaml.safe_load(shown.stdout)["services"]["web"]["read_only"] is True
+
+
+PAGES = [ROOT / "README.md", ROOT / "compose.yaml", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_for_compose_names_the_settings(page):
+    """Else compose refuses its own file, as POSTGRES_PASSWORD is not set."""
+    commands = re.findall(r"docker compose\s+([^`\n]+)", page.read_text())
+
+    assert [c for c in commands if not c.startswith("--env-file deploy/production.env ")] == []
+
+
+def restoring() -> tuple[str, str]:
+    """What docs/deploy.md says to type for a restore: without Docker, and with it."""
+    page = (ROOT / "docs/deploy.md").read_text()
+    section = page.split("\nRestore into")[1].split("\n## ")[0]
+    blocks = [textwrap.dedent(block) for block in re.findall(r"\n\n((?: {4}.*\n|\n)+)", section)]
+    without, with_docker = blocks
+    return without, with_docker
+
+
+@pytest.mark.parametrize("way", [0, 1], ids=["without Docker", "with Docker"])
+def test_a_restore_is_checked_on_the_new_database_in_the_order_that_is_rehearsed(way):
+    typed, target = restoring()[way], ["NEW_DATABASE_URL=", "export DATABASE_NAME="][way]
+    steps = ["createdb", "pg_restore", "--command=ANALYZE", "migrate", "check --database default", "replay"]
+    rehearsed = ["create(new)", '"pg_restore"', "--command=ANALYZE", '"migrate"', '"check"', "replay(new"]
+    script = (ROOT / "bin/try-restore").read_text().partition('run("pg_dump"')[2]
+
+    places = [re.search(rf"(?<!\S){step}(?!\S)", typed).start() for step in steps]
+    there = [script.index(step) for step in rehearsed]
+
+    assert places == sorted(places)
+    assert typed.index(target) < places[steps.index("migrate")]
+    assert there == sorted(there)
+
+
+def test_without_docker_the_new_database_is_asked_and_all_other_settings_are_the_services(tmp_path):
+    (tmp_path / "btec.env").write_text("DATABASE_URL=old\nDJANGO_SECRET_KEY='a b$c'\n")
+    tell = "import os, sys; print(*[os.environ[n] for n in sys.argv[1:]])"
+    (tmp_path / "manage.py").write_text(tell)
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
+    (function,) = re.findall(r"^restored\(\).*$", restoring()[0], re.MULTILINE)
+    typed = f"NEW_DATABASE_URL=new\n{function}\nrestored DATABASE_URL DJANGO_SECRET_KEY BTEC_ENV_FILE\n"
+    typed = typed.replace("/etc/btec/btec.env", str(tmp_path / "btec.env"))
+
+    shown = subprocess.run(["sh", "-c", typed], cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert shown.stdout == "new a b$c /dev/null\n"
+
+
+def test_the_service_in_docker_uses_the_database_that_it_is_told():
+    url = yaml.safe_load((ROOT / "compose.yaml").read_text())["x-service"]["environment"]["DATABASE_URL"]
+
+    assert url.endswith("@postgres:5432/${DATABASE_NAME:-btec}")
+    assert deployment.variables(EXAMPLE.read_text())["DATABASE_NAME"] == "btec"
 
 
 def works(command: list[str]) -> bool:

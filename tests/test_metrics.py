@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from collections import defaultdict
 from datetime import timedelta
 from pathlib import Path
@@ -259,6 +260,30 @@ def test_durations_of_all_processes_are_added_up_and_outlive_them():
     assert after["/v1/sync/units", "4xx"] == 40
     assert after["other", "2xx"] >= 10
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_a_start_that_fails_leaves_no_folder_of_its_own_behind(tmp_path, given):
+    tell = "import os\nraise RuntimeError('folder: ' + os.environ['PROMETHEUS_MULTIPROC_DIR'])\n"
+    (tmp_path / "broken.py").write_text(tell)
+    environment = {**os.environ, "BTEC_BIND": "127.0.0.1:0", "PYTHONPATH": str(tmp_path)}
+    environment.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    if given:
+        environment["PROMETHEUS_MULTIPROC_DIR"] = str(tmp_path / "given")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "gunicorn", "broken", "--config", "deploy/gunicorn.conf.py"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode != 0
+    folder = Path(re.search(r"folder: (\S+)", done.stderr)[1])
+    assert folder.exists() == given
 
 
 def folder_of(server) -> Path:
