@@ -3,9 +3,9 @@
 import os
 import signal
 
-from config.processes import child_exit, on_exit, on_starting
+from config.processes import child_exit, on_exit, on_starting, when_ready
 
-__all__ = ["child_exit", "on_exit", "on_starting"]
+__all__ = ["child_exit", "on_exit", "on_starting", "when_ready"]
 
 bind = f"127.0.0.1:{os.environ['PORT']}"
 worker_class = "gthread"

@@ -28,21 +28,7 @@ MEMORY = "/dev/shm"
 
 
 def on_starting(arbiter) -> None:
-    """Before the first worker. What an earlier run has counted is over.
-
-    The service is loaded here, once for all workers: who takes a dead one's place is there at once.
-    gunicorn's own preload_app would load it before the folder is known.
-    """
-    _prepare_folder()
-    try:
-        arbiter.app.wsgi()
-    except BaseException:
-        # gunicorn does not call on_exit for a start that fails, and systemd would start it again and again.
-        on_exit(arbiter)
-        raise
-
-
-def _prepare_folder() -> None:
+    """Before all else. What an earlier run has counted is over."""
     folder = os.environ.get(NAME, "")
     # The folder of another master is inherited where gunicorn is replaced on the fly (USR2).
     if not folder or _is_ours(folder):
@@ -52,6 +38,20 @@ def _prepare_folder() -> None:
     Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     for file in Path(folder).glob("*.db"):
         file.unlink()
+
+
+def when_ready(arbiter) -> None:
+    """Before the first worker, when requests can already queue: loads the service, once for all workers.
+
+    Who takes a dead one's place is there at once. gunicorn's own preload_app would load it before there is a
+    folder to count in, and while connections are still refused.
+    """
+    try:
+        arbiter.app.wsgi()
+    except BaseException:
+        # gunicorn does not call on_exit for a start that fails, and systemd would start it again and again.
+        on_exit(arbiter)
+        raise
 
 
 def child_exit(arbiter, worker) -> None:

@@ -3,9 +3,9 @@
 import os
 
 from config.environment import number, text
-from config.processes import LOGGING, child_exit, on_exit, on_starting
+from config.processes import LOGGING, child_exit, on_exit, on_starting, when_ready
 
-__all__ = ["child_exit", "on_exit", "on_starting"]
+__all__ = ["child_exit", "on_exit", "on_starting", "when_ready"]
 
 bind = text("BTEC_BIND", "127.0.0.1:8001")
 worker_class = "gthread"

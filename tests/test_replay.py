@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from btec_sync import deliveries, parking
 from btec_sync.models import Delivery, IdempotencyKey, RecordResult, SyncedRecord
+from btec_sync.replay import replay as replay_all
 from btec_sync.services import SyncService, services
 from payments.models import Payment
 from registrations.models import Registration
@@ -263,6 +264,46 @@ def test_over_http_all_of_them_follow(sender, monkeypatch):
     sender.post("students", payload("student"))
 
     assert Registration.objects.count() == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stored"),
+    [
+        ([], True),
+        (["--state", "received", "--state", "failed"], True),
+        (["--tenant", "default", "--state", "failed"], True),
+        (["--tenant", "north", "--state", "failed"], False),
+    ],
+)
+def test_what_a_crash_left_ready_goes_on_with_the_nightly_replay(
+    sender, replay, monkeypatch, arguments, stored
+):
+    factories.TenantFactory(slug="north")
+    sender.post("programs", payload("program"))
+    sender.post("registrations", payload("registration"))
+    with monkeypatch.context() as crash:
+        crash.setattr(parking, "release", lambda tenant, enough=None: True)
+        sender.post("students", payload("student"))
+    assert not Registration.objects.exists()
+
+    replay(*arguments)
+
+    assert Registration.objects.exists() == stored
+
+
+def test_a_delivery_that_is_pruned_meanwhile_stops_no_replay(sender, tenant, monkeypatch):
+    first, second = (receive(tenant, "units", factories.UnitRecord(id=one)) for one in "uv")
+    take_turn = deliveries.take_turn
+
+    def prune(tenant):
+        Delivery.objects.filter(pk=first.pk).delete()
+        take_turn(tenant)
+
+    monkeypatch.setattr(deliveries, "take_turn", prune)
+    replayed = list(replay_all([first.pk, second.pk, first.pk]))
+
+    assert [delivery.uid for delivery in replayed] == [first.uid, second.uid]
+    assert Unit.objects.get().zoho_id == "v"
 
 
 def test_a_sender_that_contradicts_itself_is_not_decided_anew(sender, replay):
