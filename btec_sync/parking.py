@@ -84,12 +84,23 @@ def _release(tenant: Tenant, ready: Sequence[Ready]) -> None:
             raise
         deliveries = sorted({result.delivery_id for result in ready})
         if len(deliveries) == 1:
-            RecordResult.objects.filter(delivery=deliveries[0], ready=True).update(ready=False)
-            results.mark_failed(deliveries[0], error)
+            _give_up(tenant, ready, error)
             return
         middle = deliveries[len(deliveries) // 2]
         _release(tenant, [result for result in ready if result.delivery_id < middle])
         _release(tenant, [result for result in ready if result.delivery_id >= middle])
+
+
+def _give_up(tenant: Tenant, ready: Sequence[Ready], error: Exception) -> None:
+    """Marks the delivery of these as failed, unless another process has released them meanwhile.
+
+    In the turn: who is releasing them now has to find them as it left them.
+    """
+    with transaction.atomic():
+        take_turn(tenant)
+        left = RecordResult.objects.filter(pk__in=[result.pk for result in ready], current=True, ready=True)
+        if left.update(ready=False):
+            results.mark_failed(ready[0].delivery_id, error)
 
 
 def _parse(service: SyncService, ready: Sequence[Ready]) -> list[Candidate]:

@@ -11,8 +11,9 @@ from contextlib import contextmanager, suppress
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from btec_sync import turns, writing
-from btec_sync.models import Delivery
+from btec_sync import parking, turns, writing
+from btec_sync.models import Delivery, RecordResult
+from btec_sync.services import SyncService
 from btec_sync.turns import take_turn
 from payments.models import Payment
 from tests import factories, live
@@ -190,6 +191,56 @@ def test_a_released_record_that_cannot_be_committed_fails_its_own_delivery_alone
     assert "Traceback" in broken.traceback
     assert (status, Payment.objects.count()) == (0, 3)
     assert Delivery.objects.get(uid=broken.uid).state == "done"
+
+
+def crash(*_: object) -> None:
+    raise RuntimeError("a crash of our own")
+
+
+def test_who_crashes_in_a_release_that_another_has_done_fails_nothing(parked_payments, monkeypatch):
+    once = parking.with_retries
+
+    def crash_behind(transact):
+        once(transact)
+        crash()
+
+    monkeypatch.setattr(parking, "with_retries", crash_behind)
+    Sender().post("registrations", factories.RegistrationRecord(id="reg_456"))
+
+    assert {Delivery.objects.get(uid=uid).state for uid in parked_payments} == {"done"}
+    assert not RecordResult.objects.filter(current=True).exclude(waits_for_id="").exists()
+
+
+@pytest.mark.postgresql
+def test_who_crashes_in_a_release_waits_for_another_that_is_in_it(parked_payments, tenant, monkeypatch):
+    """Else the other would leave as parked what it has stored, on a delivery that is done."""
+    with monkeypatch.context() as ours:
+        ours.setattr(parking, "release", lambda tenant, enough=None: True)
+        Sender().post("registrations", factories.RegistrationRecord(id="reg_456"))
+    sync, inside = SyncService.sync, threading.Event()
+
+    def slow_sync(self, candidates):
+        outcomes = sync(self, candidates)
+        inside.set()
+        time.sleep(1)
+        return outcomes
+
+    def release() -> None:
+        parking.release(tenant)
+        connection.close()
+
+    other = threading.Thread(target=release)
+    with monkeypatch.context() as slow:
+        slow.setattr(SyncService, "sync", slow_sync)
+        other.start()
+        inside.wait(20)
+    with monkeypatch.context() as ours:
+        ours.setattr(parking, "_parse", crash)
+        parking.release(tenant)
+    other.join()
+
+    assert not RecordResult.objects.filter(current=True).exclude(waits_for_id="").exists()
+    assert {Delivery.objects.get(uid=uid).state for uid in parked_payments} == {"done"}
 
 
 @pytest.mark.postgresql

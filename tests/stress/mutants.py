@@ -363,6 +363,13 @@ MUTANTS = [
         "",
         "tests/test_faults.py",
     ),
+    Mutant(
+        "who crashes in a release does not wait for another that is in it",
+        "btec_sync/parking.py",
+        "        take_turn(tenant)\n        left",
+        "        left",
+        "tests/test_faults.py",
+    ),
 ]
 
 
@@ -395,7 +402,7 @@ def try_out(mutant: Mutant) -> str:
     with tempfile.TemporaryDirectory(prefix="btec-mutant-") as folder:
         tree = Path(folder) / "tree"
         shutil.copytree(
-            ROOT, tree, ignore=shutil.ignore_patterns(".git", ".venv", "*.sqlite3*", "__pycache__")
+            ROOT, tree, ignore=shutil.ignore_patterns(".git", ".venv*", "*.sqlite3*", "__pycache__")
         )
         (tree / mutant.file).write_text(source.replace(mutant.old, mutant.new))
         command = [
