@@ -227,8 +227,8 @@ MUTANTS = [
     Mutant(
         "a repeat is applied by a replay",
         "btec_sync/idempotency.py",
-        "    if delivery.repeats_id:\n        return delivery.repeats\n",
-        "",
+        "        return Delivery.objects.get(pk=delivery.repeats_id)\n",
+        "        pass\n",
         "tests/test_idempotency.py",
     ),
     Mutant(
