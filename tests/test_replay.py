@@ -291,6 +291,23 @@ def test_what_a_crash_left_ready_goes_on_with_the_nightly_replay(
     assert Registration.objects.exists() == stored
 
 
+def test_what_another_process_has_released_is_not_released_again(sender, tenant, monkeypatch):
+    registration = payload("registration")
+    sender.post("programs", payload("program"))
+    sender.post("registrations", registration, {**registration, "id": "bad", "Enrollment_Status": 1})
+    with monkeypatch.context() as crash:
+        crash.setattr(parking, "release", lambda tenant, enough=None: True)
+        sender.post("students", payload("student"))
+    ready = parking._ready(tenant)
+
+    for _ in range(2):
+        parking._release(tenant, ready)
+
+    delivery = Delivery.objects.get(module="registrations")
+    assert (delivery.attempts, delivery.new, delivery.invalid) == (2, 1, 1)
+    assert delivery.state == "incomplete"
+
+
 def test_a_delivery_that_is_pruned_meanwhile_stops_no_replay(sender, tenant, monkeypatch):
     first, second = (receive(tenant, "units", factories.UnitRecord(id=one)) for one in "uv")
     take_turn = deliveries.take_turn

@@ -152,7 +152,7 @@ MUTANTS = [
         "btec_sync/parking.py",
         "for c in candidates if c.place in still",
         "for c in candidates",
-        "tests/test_concurrency.py",
+        "tests/test_replay.py",
     ),
     Mutant(
         "money passes through a float",
