@@ -103,10 +103,8 @@ def _attempt(delivery: Delivery) -> Answer:
             problem.extra["delivery_id"] = str(delivery.uid)
             _reject(delivery, problem)
         raise
-    except BodyRemoved:
-        raise
     except Exception as error:
-        if is_outage(error):
+        if is_outage(error) or isinstance(error, BodyRemoved):
             raise
         # Where another process has been through with it meanwhile, its word stands.
         results.mark_failed(delivery.pk, error, attempts=attempts)

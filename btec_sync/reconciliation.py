@@ -89,12 +89,11 @@ def _compare_record(candidate: Candidate, stored: dict[str, Any], comparison: Co
 
 def _stored(service: SyncService, zoho_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The stored values of these records by Zoho id, lookups as Zoho ids."""
-    paths = [f"{name}__zoho_id" if name in service.dependencies else name for name in service.columns()]
     rows = service.model.objects.filter(tenant=service.tenant, zoho_id__in=zoho_ids).order_by()
     names = [*service.columns(), "modified_time"]
     return {
         zoho_id: dict(zip(names, values, strict=True))
-        for zoho_id, *values in rows.values_list("zoho_id", *paths, "modified_time")
+        for zoho_id, *values in rows.values_list("zoho_id", *service.paths(), "modified_time")
     }
 
 

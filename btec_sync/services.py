@@ -108,6 +108,12 @@ class SyncService:
     def columns(cls) -> list[str]:
         return list(cls.serializer_class.data_fields().values())
 
+    @classmethod
+    @cache
+    def paths(cls) -> list[str]:
+        """Where the ORM finds the values of the columns: a lookup's is its parent's Zoho id."""
+        return [f"{name}__zoho_id" if name in cls.dependencies else name for name in cls.columns()]
+
     @cached_property
     def _lookups(self) -> list[tuple[str, str]]:
         fields = self.serializer_class.data_fields().items()
@@ -136,8 +142,7 @@ class SyncService:
     @cache
     def stored_values(cls) -> Prepared:
         """(Zoho id, *columns), lookups as Zoho ids"""
-        paths = [f"{name}__zoho_id" if name in cls.dependencies else name for name in cls.columns()]
-        records = cls.model.objects.order_by().values_list("zoho_id", *paths)
+        records = cls.model.objects.order_by().values_list("zoho_id", *cls.paths())
         return Prepared(lambda numbers: records.filter(pk__in=numbers))
 
     # Parsing: no database, no lock

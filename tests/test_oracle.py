@@ -109,9 +109,8 @@ class Machine(RuleBasedStateMachine):
         """What was answered for good is answered byte for byte again."""
         if is_repeat:
             assert body == self.bodies[target.number]
-        self.bodies.setdefault(target.number, body)
-        if not target.final:
-            del self.bodies[target.number]
+        elif target.final:
+            self.bodies.setdefault(target.number, body)
 
     def compare(self, module, answer, expected):
         results = answer["results"]

@@ -133,11 +133,16 @@ def show_senders(database: Database, traffics: list[Traffic], options: argparse.
     say(
         f"  {requests} requests of {concurrency.SENDERS} and {concurrency.SENDERS_OF_ONE_KEY} senders at once"
     )
-    if isinstance(database, PostgreSQL):
-        deadlocks = database.deadlocks()
-        say(f"  {deadlocks} deadlocks counted by PostgreSQL")
-        wrong += ["there were deadlocks"] * bool(deadlocks)
-    return wrong
+    return wrong + show_deadlocks(database)
+
+
+def show_deadlocks(database: Database) -> list[str]:
+    """Of SQLite there are none: it has one writer."""
+    if not isinstance(database, PostgreSQL):
+        return []
+    deadlocks = database.deadlocks()
+    say(f"  {deadlocks} deadlocks counted by PostgreSQL")
+    return ["there were deadlocks"] * bool(deadlocks)
 
 
 def show_faults(stage: faults.Stage, traffic: Traffic, options: argparse.Namespace) -> list[str]:
@@ -157,10 +162,7 @@ def show_faults(stage: faults.Stage, traffic: Traffic, options: argparse.Namespa
         wrong += [f"no time was left for: {name}" for name in sorted(missed)]
         enough = min(options.faults, ENOUGH_FAULTS)
         wrong += [f"only {len(records)} faults, {enough} are wanted"] * (len(records) < enough)
-    if isinstance(stage.database, PostgreSQL):
-        deadlocks = stage.database.deadlocks()
-        say(f"  {deadlocks} deadlocks counted by PostgreSQL")
-        wrong += ["there were deadlocks"] * bool(deadlocks)
+    wrong += show_deadlocks(stage.database)
     say(f"  {traffic.statuses.total()} requests: {', '.join(statuses)}")
     return wrong
 

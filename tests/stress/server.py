@@ -66,9 +66,7 @@ class Server:
 
     def workers(self) -> list[int]:
         """The workers' process ids."""
-        listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)
-        pairs = [line.split() for line in listing.stdout.splitlines()]
-        return [int(pid) for pid, parent in pairs if int(parent) == self.process.pid]
+        return live.children(self.process.pid)
 
     def wait_for_workers(self) -> None:
         deadline = time.monotonic() + 30
