@@ -143,3 +143,9 @@ def crawl(client: Client) -> dict[str, str]:
         elif response.headers["Content-Type"].startswith("text/html"):
             waiting += [link for link in links(response) if "?" not in address or "?" not in link]
     return seen
+
+
+def stored(body: bytes, **values) -> Delivery:
+    """A delivery that nobody has processed."""
+    values = {"tenant": factories.TenantFactory(), "module": "payments", **values}
+    return Delivery.objects.create(body=body, **values)

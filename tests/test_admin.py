@@ -1,26 +1,22 @@
 """The admin as staff use it: lists, searches, filters, pages, the Replay action, and nothing to edit."""
 
-import json
 import re
 import time
 from datetime import UTC, datetime
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from btec_sync import admin_replay, deliveries
-from btec_sync import replay as replay_module
+from btec_sync import deliveries
 from btec_sync.models import ApiKey, Delivery, IdempotencyKey, RecordResult, Tenant, Tombstone
-from btec_sync.problems import Unavailable
 from btec_sync.reference.models import Program, Student
 from grades.models import Grade
 from payments.models import Payment
 from registrations.models import Registration
 from tests import factories
-from tests.admin import MODELS, READ_ONLY, crawl, fill, links, page_of, superuser, text, url
+from tests.admin import MODELS, READ_ONLY, crawl, fill, links, page_of, stored, superuser, text, url
 from tests.conftest import payload
 from units.models import Unit
 
@@ -47,12 +43,6 @@ def count(client, model, **query) -> int:
     """How many rows a list says it has."""
     names = f"{model._meta.verbose_name}|{model._meta.verbose_name_plural}"
     return int(re.search(rf"(\d+) ({names})\b", list_of(client, model, **query))[1])
-
-
-def stored(body: bytes, **values) -> Delivery:
-    """A delivery that nobody has processed."""
-    values = {"tenant": factories.TenantFactory(), "module": "payments", **values}
-    return Delivery.objects.create(body=body, **values)
 
 
 # --- What can be looked at, and that nothing can be edited ------------------------------------------
@@ -541,93 +531,6 @@ def test_long_values_are_cut_in_tables_and_whole_on_the_results_page(client, sen
     assert len(client.get(page_of(payment)).content) < 60_000
     assert len(client.get(url(RecordResult)).content) < 60_000
     assert f"description: {old} → {new}" in text(client.get(page_of(result)))
-
-
-# --- Replay ------------------------------------------------------------------------------------------
-
-
-def replay(client, *numbers, **more) -> str:
-    selected = {"action": "replay_selected", "_selected_action": numbers, "post": "yes", **more}
-    return text(client.post(url(Delivery), selected, follow=True))
-
-
-class TestReplay:
-    def test_parents_come_first_whatever_the_order(self, client, tenant):
-        bodies = {
-            "payments": payload("payment"),
-            "registrations": {**payload("registration"), "id": "reg_456"},
-            "programs": payload("program"),
-            "students": payload("student"),
-        }
-        for module, record in bodies.items():
-            body = json.dumps({"data": [record]}).encode()
-            stored(body, tenant=tenant, module=module, headers={"Content-Type": "application/json"})
-
-        page = replay(client, *Delivery.objects.values_list("pk", flat=True))
-
-        assert "Replayed: 4 done." in page
-        assert Payment.objects.get().registration.zoho_id == "reg_456"
-
-    def test_it_asks_first(self, client, filled):
-        chosen = Delivery.objects.filter(module="payments").values_list("pk", flat=True)
-
-        page = replay(client, *chosen, post="")
-
-        assert "5 deliveries: 2 done, 2 incomplete, 1 rejected" in page
-        assert "5 records in them" in page
-        assert not Delivery.objects.filter(attempts__gt=1).exists()
-
-    def test_what_is_not_done_is_said(self, client, filled):
-        page = replay(client, *Delivery.objects.filter(module="payments").values_list("pk", flat=True))
-
-        assert "Replayed: 2 done, 2 incomplete, 1 rejected." in page
-
-    def test_it_stands_in_the_deliverys_history(self, client, filled):
-        delivery = Delivery.objects.earliest("pk")
-
-        replay(client, delivery.pk)
-
-        assert LogEntry.objects.get().object_id == str(delivery.pk)
-        assert "Replayed: done." in text(client.get(url(Delivery, "history", delivery.pk)))
-
-    def test_many_are_left_to_the_command(self, client, filled, monkeypatch):
-        monkeypatch.setattr(admin_replay, "REPLAYED_AT_ONCE", 3)
-
-        page = replay(client, Delivery.objects.earliest("pk").pk, select_across="1")
-
-        assert "At most 3 deliveries are replayed here" in page
-        assert "manage.py replay takes more." in page
-        assert not Delivery.objects.filter(attempts__gt=1).exists()
-
-    def test_a_database_that_is_away_stops_it(self, client, filled, monkeypatch):
-        def stops(numbers):
-            yield from replay_module.replay(numbers[:1])
-            raise Unavailable("The database did not answer.")
-
-        monkeypatch.setattr(admin_replay, "replay", stops)
-
-        page = replay(client, *Delivery.objects.values_list("pk", flat=True))
-
-        assert "Stopped. The database did not answer." in page
-        assert "Replayed: 1 done." in page
-
-    def test_nothing_selected_is_nothing_replayed(self, client, filled):
-        assert "Items must be selected" in replay(client, index="0")
-        assert not Delivery.objects.filter(attempts__gt=1).exists()
-
-    def test_no_number_breaks_it(self, client, filled):
-        for number in ("x", "\0", "9" * 100, "", "-1", "1.0"):
-            selected = {"action": "replay_selected", "_selected_action": [number]}
-            assert client.post(url(Delivery), selected, follow=True).status_code == 400, number
-        assert "Replayed" not in replay(client, "9" * 18)
-
-    def test_filters_apply_to_the_action(self, client, filled):
-        client.post(
-            url(Delivery) + "?module=students",
-            {"action": "replay_selected", "_selected_action": [1], "select_across": "1", "post": "yes"},
-        )
-
-        assert {d.module for d in Delivery.objects.filter(attempts=2)} == {"students"}
 
 
 # --- Tenants and keys --------------------------------------------------------------------------------
