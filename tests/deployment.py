@@ -97,8 +97,13 @@ class Proxy:
             connection.sendall(request)
             return read_answer(connection)
 
-    def log(self) -> str:
-        return (self.folder / "access.log").read_text()
+    def log(self, with_line: str) -> str:
+        """The access log, once this expression is found in it: nginx writes there after it has answered."""
+        deadline = time.monotonic() + 15
+        while not re.search(with_line, text := (self.folder / "access.log").read_text()):
+            assert time.monotonic() < deadline, text
+            time.sleep(0.02)
+        return text
 
     def error_log(self) -> str:
         return (self.folder / "error.log").read_text()
