@@ -18,7 +18,7 @@ from . import answers, idempotency, logs, parking, problems, results, tombstones
 from .answers import Answer
 from .models import Delivery, State, Tenant
 from .order import place_of
-from .prepared import Prepared
+from .prepared import Prepared, Question, ask
 from .serializers import read_envelope
 from .services import Candidate, Outcome, SyncService, services
 from .turns import end_when_silent, is_lock_timeout, is_outage, take_turn, with_retries
@@ -42,7 +42,6 @@ class BodyRemoved(Exception):
 def receive(tenant: Tenant, module: str, body: bytes, headers: Mapping[str, str]) -> Delivery:
     """Stores a request byte for byte, committed when this returns. Raises what the database raises."""
     with transaction.atomic(durable=True):
-        end_when_silent()
         return writing.create(
             Delivery(
                 tenant=tenant,
@@ -50,7 +49,8 @@ def receive(tenant: Tenant, module: str, body: bytes, headers: Mapping[str, str]
                 body=body,
                 digest=digest_of(tenant, module, body),
                 headers={name: _storable(headers[name]) for name in KEPT_HEADERS if name in headers},
-            )
+            ),
+            after=end_when_silent(),
         )
 
 
@@ -125,10 +125,16 @@ def _process(delivery: Delivery) -> Answer:
 
     def settle() -> Answer:
         with transaction.atomic():
-            take_turn(delivery.tenant)
+            state, erased, first, *known = take_turn(
+                delivery.tenant,
+                STATE.of(delivery.pk),
+                tombstones.ANY.of(delivery.tenant.pk),
+                _first_of_the_same_bytes(delivery),
+                *service.questions(candidates),
+            )
             # Another process may have worked on it while we waited.
-            _refresh(delivery)
-            allowed = tombstones.refuse(service, candidates)
+            _refresh(delivery, state)
+            allowed = tombstones.refuse(service, candidates, some=erased)
             if is_first and delivery.answer_is_final:
                 return _stored_answer(delivery)
             target = idempotency.claim(delivery, key)
@@ -136,8 +142,9 @@ def _process(delivery: Delivery) -> Answer:
                 _mark_as_repeat(delivery, target)
                 if target.answer_is_final:
                     return replace(_stored_answer(target), replayed=True)
-            outcomes = service.sync(_at_its_place(target, allowed))
-            return _record(target, service, outcomes, key)
+                (first,) = ask(_first_of_the_same_bytes(target))
+            outcomes = service.sync(_at_its_place(target, allowed), known)
+            return _record(target, service, outcomes, key, first)
 
     try:
         answer = with_retries(settle)
@@ -161,9 +168,8 @@ STATE_FIELDS = ["state", "attempts", "repeats_id", "answer_status", "answer", "a
 STATE = Prepared(lambda number: Delivery.objects.filter(pk=number).order_by().values_list(*STATE_FIELDS))
 
 
-def _refresh(delivery: Delivery) -> None:
-    """Raises BodyRemoved where it was pruned, body, results and all."""
-    rows = STATE(delivery.pk)
+def _refresh(delivery: Delivery, rows: list[tuple]) -> None:
+    """Sets what STATE found. Raises BodyRemoved where it was pruned, body, results and all."""
     if not rows:
         raise BodyRemoved
     for name, value in zip(STATE_FIELDS, *rows, strict=True):
@@ -203,14 +209,23 @@ def _busy(delivery: Delivery, key: str | None) -> problems.Problem:
     )
 
 
-def _record(delivery: Delivery, service: SyncService, outcomes: Sequence[Outcome], key: str | None) -> Answer:
-    """Keeps what one whole attempt made of a delivery, and the answer."""
+def _record(
+    delivery: Delivery,
+    service: SyncService,
+    outcomes: Sequence[Outcome],
+    key: str | None,
+    first: list[tuple],
+) -> Answer:
+    """Keeps what one whole attempt made of a delivery, and the answer; first is what FIRST found."""
     attempt = delivery.attempts + 1
     if delivery.attempts:
         delivery.results.filter(current=True).update(current=False, ready=False)
     results.store(service, [(delivery.pk, attempt, outcomes)])
     counts = answers.count(outcomes)
-    duplicate_of = delivery.duplicate_of or _first_of_the_same_bytes(delivery)
+    duplicate_of = delivery.duplicate_of
+    if first and not duplicate_of:
+        [(number, uid)] = first
+        duplicate_of = Delivery(pk=number, uid=uid, tenant=delivery.tenant)
     body = answers.render(delivery, service, outcomes, duplicate_of=duplicate_of, key=key)
     incomplete = counts[State.INVALID] or counts[State.ERROR]
     changes = {
@@ -238,10 +253,8 @@ FIRST = Prepared(
 )
 
 
-def _first_of_the_same_bytes(delivery: Delivery) -> Delivery | None:
-    for number, uid in FIRST(delivery.tenant_id, delivery.digest, delivery.pk):
-        return Delivery(pk=number, uid=uid, tenant=delivery.tenant)
-    return None
+def _first_of_the_same_bytes(delivery: Delivery) -> Question:
+    return FIRST.of(delivery.tenant_id, delivery.digest, delivery.pk)
 
 
 def _mark_as_repeat(delivery: Delivery, target: Delivery) -> None:

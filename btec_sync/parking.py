@@ -118,14 +118,16 @@ def _parse(service: SyncService, ready: Sequence[Ready]) -> list[Candidate]:
 
 def _sync(service: SyncService, ready: Sequence[Ready], candidates: Sequence[Candidate]) -> None:
     with transaction.atomic():
-        take_turn(service.tenant)
+        erased, *known = take_turn(
+            service.tenant, tombstones.ANY.of(service.tenant.pk), *service.questions(candidates)
+        )
         # Another process may have been faster.
         numbers = one_of([result.pk for result in ready])
         parked = RecordResult.objects.filter(pk__in=numbers, current=True, ready=True)
         still = {place_of(*row) for row in parked.values_list("delivery_id", "position")}
         outcomes = defaultdict(list)
-        allowed = tombstones.refuse(service, [c for c in candidates if c.place in still])
-        for outcome in service.sync(allowed):
+        allowed = tombstones.refuse(service, [c for c in candidates if c.place in still], some=erased)
+        for outcome in service.sync(allowed, known):
             outcomes[delivery_of(outcome.candidate.place)].append(outcome)
         parked.update(current=False, ready=False)
         _record(service, outcomes)

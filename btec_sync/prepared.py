@@ -5,12 +5,14 @@ dozen of them.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
+from .statements import Statement, execute
 from .writing import array, one_of
 
 
@@ -29,8 +31,8 @@ class Prepared:
         NUMBERS(tenant.pk, ["unit_1", "unit_2"])
 
     `build` makes it, from the arguments or from what stands for them: numbers and texts, never None, and
-    lists, not empty, for `__in`. It ends in values_list() of plain columns, none of them JSON. On SQLite it
-    is built each time, as a list is a parameter for each value there.
+    lists for `__in`, of which those of numbers are not empty. It ends in values_list() of plain columns,
+    none of them JSON. On SQLite it is built each time, as a list is a parameter for each value there.
     """
 
     def __init__(self, build: Callable[..., QuerySet]) -> None:
@@ -38,13 +40,17 @@ class Prepared:
         self._sql: tuple[str, Sequence[Any]] | None = None
 
     def __call__(self, *arguments: int | str | list) -> list[tuple]:
-        if connection.vendor != "postgresql":
-            return list(self.build(*arguments))
+        (rows,) = ask(self.of(*arguments))
+        return rows
+
+    def of(self, *arguments: int | str | list) -> "Question":
+        return Question(self, arguments)
+
+    def statement(self, arguments: Sequence[int | str | list]) -> Statement:
+        """What PostgreSQL is asked."""
         sql, parameters = self._sql = self._sql or self._prepare(arguments)
         given = [array(argument) if type(argument) is list else argument for argument in arguments]
-        with connection.cursor() as cursor:
-            cursor.execute(sql, [given[p.number] if type(p) is Slot else p for p in parameters])
-            return cursor.fetchall()
+        return sql, [given[p.number] if type(p) is Slot else p for p in parameters]
 
     def _prepare(self, arguments: Sequence[Any]) -> tuple[str, Sequence[Any]]:
         """The statement for arguments of these types, each parameter a Slot or a constant of the query's."""
@@ -53,3 +59,20 @@ class Prepared:
             for number, argument in enumerate(arguments)
         ]
         return self.build(*stand_ins).query.sql_with_params()
+
+
+@dataclass(slots=True, frozen=True)
+class Question:
+    """A query and what it asks for: UNITS.of(tenant.pk)."""
+
+    query: Prepared
+    arguments: tuple[int | str | list, ...]
+
+
+def ask(*questions: Question, after: Sequence[Statement] = ()) -> list[list[tuple]]:
+    """The rows of each, asked together once the statements before them are done."""
+    if connection.vendor != "postgresql":
+        execute(*after)
+        return [list(question.query.build(*question.arguments)) for question in questions]
+    statements = [question.query.statement(question.arguments) for question in questions]
+    return execute(*after, *statements)[len(after) :]

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
@@ -19,7 +19,7 @@ from . import writing
 from .fingerprints import fingerprint
 from .models import State, SyncedRecord, Tenant
 from .order import Marks, Order, place_of
-from .prepared import Prepared
+from .prepared import Prepared, Question
 from .serializers import FieldError, RecordSerializer
 from .turns import is_outage, sqlstate
 
@@ -166,10 +166,26 @@ class SyncService:
 
     # Syncing: inside the tenant's turn, in a transaction
 
-    def sync(self, candidates: Sequence[Candidate]) -> list[Outcome]:
-        """Stores the candidates and says what became of each, in their order."""
+    def questions(self, candidates: Sequence[Candidate]) -> list[Question]:
+        """What sync() has to know: each foreign key's parents, then what is stored of the records."""
+        good = [candidate for candidate in candidates if not candidate.errors]
+        return [
+            *(
+                service.numbers().of(self.tenant.pk, list({c.values[name] for c in good} - {None}))
+                for name, service in self.dependencies.items()
+            ),
+            self.marks().of(self.tenant.pk, list({candidate.zoho_id for candidate in good})),
+        ]
+
+    def sync(self, candidates: Sequence[Candidate], known: Sequence[list[tuple]]) -> list[Outcome]:
+        """Stores the candidates and says what became of each, in their order.
+
+        known is what questions() of these or more candidates found in this turn.
+        """
         outcomes: dict[int, Outcome] = {}
-        parents = self._resolve(candidates)
+        *found, stored = known
+        #: For each foreign key the primary keys of the tenant's parents by Zoho id.
+        parents = {name: dict(rows) for name, rows in zip(self.dependencies, found, strict=True)}
         groups: dict[str, list[Candidate]] = defaultdict(list)
         for candidate in candidates:
             if candidate.errors:
@@ -178,17 +194,9 @@ class SyncService:
                 outcomes[candidate.place] = _parked(candidate, missing)
             else:
                 groups[candidate.zoho_id].append(candidate)
-        stored = self._stored(groups)
+        stored = self._stored(groups, stored)
         self._settle(groups, stored, parents, outcomes)
         return [outcomes[candidate.place] for candidate in candidates]
-
-    def _resolve(self, candidates: Sequence[Candidate]) -> dict[str, dict[str, int]]:
-        """For each foreign key the primary keys of the tenant's parents by Zoho id."""
-        parents = {}
-        for name, service in self.dependencies.items():
-            wanted = {c.values[name] for c in candidates if not c.errors} - {None}
-            parents[name] = dict(service.numbers()(self.tenant.pk, list(wanted))) if wanted else {}
-        return parents
 
     def _missing(
         self, candidate: Candidate, parents: dict[str, dict[str, int]]
@@ -200,13 +208,12 @@ class SyncService:
             if (wanted := candidate.values[name]) is not None and wanted not in parents[name]
         ]
 
-    def _stored(self, groups: dict[str, list[Candidate]]) -> dict[str, Row]:
+    def _stored(self, groups: dict[str, list[Candidate]], stored: list[tuple]) -> dict[str, Row]:
         """What is stored of these records; the values only of those that some candidate differs from."""
-        if not groups:
-            return {}
         rows = {
             zoho_id: Row(pk, zoho_id, Marks(*marks), print_, None)
-            for zoho_id, pk, print_, *marks in self.marks()(self.tenant.pk, list(groups))
+            for zoho_id, pk, print_, *marks in stored
+            if zoho_id in groups
         }
         differing = [
             zoho_id
@@ -302,8 +309,7 @@ class SyncService:
         if not rows:
             return {}
         try:
-            with transaction.atomic():
-                write(rows)
+            write(rows)
         except DatabaseError as error:
             if not blames_the_data(error):
                 raise

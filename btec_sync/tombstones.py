@@ -22,13 +22,13 @@ ANY = Prepared(lambda tenant: Tombstone.objects.filter(tenant=tenant).order_by()
 Erased = dict[tuple[str, str], str]
 
 
-def refuse(service: SyncService, candidates: Sequence[Candidate]) -> list[Candidate]:
+def refuse(service: SyncService, candidates: Sequence[Candidate], *, some: object) -> list[Candidate]:
     """The candidates, those that were erased or point at what was erased with that as their one error.
 
     They become INVALID, are erased from their bodies at once, and get tombstones of their own, so that
-    what points at them is refused as well. Inside the tenant's turn.
+    what points at them is refused as well. Inside the tenant's turn; some is what ANY found in it.
     """
-    if not ANY(service.tenant.pk):
+    if not some:
         return list(candidates)
     erased = find(service, candidates)
     kept, refused = [], []

@@ -1,13 +1,15 @@
 """All writes of one tenant take turns (docs/adr/0006-one-lock-per-tenant.md)."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import structlog
 from django.conf import settings
 from django.db import InterfaceError, InternalError, OperationalError, connection
 
 from .models import Tenant
+from .prepared import Question, ask
+from .statements import Statement
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -24,48 +26,44 @@ VANISHED = {
 }
 
 
-def take_turn(tenant: Tenant) -> None:
-    """Waits, inside a transaction, until no other delivery of the tenant is being processed.
+def take_turn(tenant: Tenant, *questions: Question) -> list[list[tuple]]:
+    """Waits, inside a transaction, until no other delivery of the tenant is being processed; then asks.
 
-    What is read afterwards is still true when we write. It waits for BTEC_LOCK_SECONDS at most and
+    What is read then or afterwards is still true when we write. It waits for BTEC_LOCK_SECONDS at most and
     then raises OperationalError, of which is_lock_timeout() is true. Who has the turn loses it where it is
-    silent, as in end_when_silent(). SQLite has one writer anyway: there the transaction itself is the turn.
+    silent, as by end_when_silent(). SQLite has one writer anyway: there the transaction itself is the turn.
     """
-    _set(
+    if connection.vendor != "postgresql":
+        return ask(*questions)
+    limits = _set(
         {
             "lock_timeout": f"{settings.BTEC_LOCK_SECONDS}s",
             # A connection keeps the plans of its foreign keys' checks. One made while a table was small
             # would read all of it for every row, once it is large.
             "enable_seqscan": "off",
             **_silence(),
-        },
-        # In one round trip, but a statement of its own: the limits would come too late for the wait.
-        "; SELECT id FROM btec_sync_tenant WHERE id = %s FOR NO KEY UPDATE",
-        tenant.pk,
+        }
     )
+    turn = ("SELECT id FROM btec_sync_tenant WHERE id = %s FOR NO KEY UPDATE", [tenant.pk])
+    return ask(*questions, after=[limits, turn])
 
 
-def end_when_silent() -> None:
-    """Has PostgreSQL end this transaction when we are silent for SILENT_SECONDS, or have vanished for 15.
+def end_when_silent() -> list[Statement]:
+    """What has PostgreSQL end the transaction when we are silent for SILENT_SECONDS, or have vanished for 15.
 
     Else it would keep its locks for hours, and a migration, and all behind it, would wait for them.
     """
-    _set(_silence())
+    return [_set(_silence())] if connection.vendor == "postgresql" else []
 
 
 def _silence() -> dict[str, str]:
     return {"idle_in_transaction_session_timeout": f"{SILENT_SECONDS}s", **VANISHED}
 
 
-def _set(limits: Mapping[str, str], more: str = "", *parameters: Any) -> None:
-    """Sets PostgreSQL's parameters until the end of the transaction, and executes one statement more."""
-    if connection.vendor != "postgresql":
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {', '.join(['set_config(%s, %s, true)'] * len(limits))}{more}",
-            [*(text for limit in limits.items() for text in limit), *parameters],
-        )
+def _set(limits: Mapping[str, str]) -> Statement:
+    """What sets PostgreSQL's parameters until the end of the transaction."""
+    calls = ", ".join(["set_config(%s, %s, true)"] * len(limits))
+    return f"SELECT {calls}", [text for limit in limits.items() for text in limit]
 
 
 def is_lock_timeout(error: OperationalError) -> bool:

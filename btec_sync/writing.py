@@ -10,8 +10,10 @@ from functools import cache
 from json import JSONEncoder
 from typing import Any, TypeVar
 
-from django.db import connection, models
+from django.db import connection, models, transaction
 from django.db.models.expressions import RawSQL
+
+from .statements import Statement, attempt, execute
 
 Columns = Mapping[str, Sequence[Any]]
 
@@ -27,12 +29,12 @@ def insert(
     """Inserts rows; those that are there already by `unique` get the fields of `update`.
 
     `columns` are the rows' values by the names of the model's fields, `alike` those that all rows share (no
-    JSON among these).
-    Raises what the database raises; no row is written then.
+    JSON among these). Inside a transaction, which can go on where this raises what the database raises: no
+    row is written then.
     """
     sql = _insert_sql(model, tuple(alike), tuple(columns), tuple(unique), tuple(update))
     if connection.vendor == "postgresql":
-        _execute(sql, [*alike.values(), *_arrays(model, columns)])
+        attempt((sql, [*alike.values(), *_arrays(model, columns)]))
     else:
         shared = {name: [value] * _length(columns) for name, value in alike.items()}
         _execute_many(sql, model, {**shared, **columns})
@@ -61,11 +63,11 @@ def _insert_sql(
 
 
 def update(model: type[models.Model], keys: Sequence[int], columns: Columns) -> None:
-    """Updates the rows of these primary keys. Raises what the database raises; no row is written then."""
+    """Updates the rows of these primary keys. Where the database refuses it, as insert()."""
     key = model._meta.pk.name
     sql = _update_sql(model, tuple(columns))
     if connection.vendor == "postgresql":
-        _execute(sql, _arrays(model, {key: keys, **columns}))
+        attempt((sql, _arrays(model, {key: keys, **columns})))
     else:
         _execute_many(sql, model, {**columns, key: keys})
 
@@ -88,12 +90,13 @@ def _update_sql(model: type[models.Model], columns: tuple[str, ...]) -> str:
 M = TypeVar("M", bound=models.Model)
 
 
-def create(instance: M) -> M:
-    """Inserts a row of its own for the instance, which gets the primary key: save() in half the time."""
+def create(instance: M, *, after: Sequence[Statement] = ()) -> M:
+    """Inserts a row of its own for the instance, which gets the primary key: save() in half the time.
+
+    On the same trip, the statements that come before it.
+    """
     model = type(instance)
-    with connection.cursor() as cursor:
-        cursor.execute(_create_sql(model), _values(instance, _own_fields(model)))
-        (instance.pk,) = cursor.fetchone()
+    *_, [(instance.pk,)] = execute(*after, (_create_sql(model), _values(instance, _own_fields(model))))
     instance._state.adding = False
     return instance
 
@@ -112,7 +115,7 @@ def save(instance: models.Model, names: Sequence[str]) -> None:
     """Writes these fields of the instance: save(update_fields=…) in half the time."""
     model = type(instance)
     fields = [model._meta.get_field(name) for name in names]
-    _execute(_save_sql(model, tuple(names)), [*_values(instance, fields), instance.pk])
+    execute((_save_sql(model, tuple(names)), [*_values(instance, fields), instance.pk]))
 
 
 @cache
@@ -194,16 +197,11 @@ def _execute_many(sql: str, model: type[models.Model], columns: Columns) -> None
         [model._meta.get_field(name).get_db_prep_save(value, connection) for value in values]
         for name, values in columns.items()
     ]
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.executemany(sql, list(zip(*prepared, strict=True)))
 
 
 # --- Both ---------------------------------------------------------------------------------------------
-
-
-def _execute(sql: str, parameters: Sequence[Any]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
 
 
 def _length(columns: Columns) -> int:

@@ -219,8 +219,8 @@ def test_who_crashes_in_a_release_waits_for_another_that_is_in_it(parked_payment
         Sender().post("registrations", factories.RegistrationRecord(id="reg_456"))
     sync, inside = SyncService.sync, threading.Event()
 
-    def slow_sync(self, candidates):
-        outcomes = sync(self, candidates)
+    def slow_sync(self, *arguments):
+        outcomes = sync(self, *arguments)
         inside.set()
         time.sleep(1)
         return outcomes
@@ -345,8 +345,8 @@ def test_who_falls_silent_while_a_request_is_stored_holds_up_no_migration(tenant
             receive(tenant, "units", factories.UnitRecord(id="u"))
         connection.close()
 
-    def create_and_wait(instance):
-        create(instance)
+    def create_and_wait(instance, **options):
+        create(instance, **options)
         stored.set()
         silence.wait(20)
         return instance

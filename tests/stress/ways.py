@@ -18,8 +18,8 @@ MUTANTS = [
     Mutant(
         "a key is claimed outside the transaction",
         "btec_sync/deliveries.py",
-        "        with transaction.atomic():\n            take_turn(delivery.tenant)",
-        "        idempotency.claim(delivery, key)\n        with transaction.atomic():\n            take_turn(delivery.tenant)",
+        "        with transaction.atomic():\n            state, ",
+        "        idempotency.claim(delivery, key)\n        with transaction.atomic():\n            state, ",
         "tests/test_idempotency.py",
     ),
     Mutant(
@@ -57,6 +57,13 @@ MUTANTS = [
         "btec_sync/turns.py",
         "WHERE id = %s FOR NO KEY UPDATE",
         "WHERE id = %s",
+        "tests/test_concurrency.py",
+    ),
+    Mutant(
+        "what is stored is asked before the turn has come",
+        "btec_sync/turns.py",
+        "    return ask(*questions, after=[limits, turn])",
+        "    rows = ask(*questions, after=[limits])\n    ask(after=[turn])\n    return rows",
         "tests/test_concurrency.py",
     ),
     Mutant(
@@ -260,8 +267,8 @@ MUTANTS = [
     Mutant(
         "a release does not wait for its turn",
         "btec_sync/parking.py",
-        "        take_turn(service.tenant)\n",
-        "",
+        "erased, *known = take_turn(\n            service.tenant, ",
+        'erased, *known = __import__("btec_sync.prepared", fromlist=["ask"]).ask(',
         "tests/test_concurrency.py",
     ),
     Mutant(
@@ -334,14 +341,14 @@ MUTANTS = [
     Mutant(
         "what was erased is stored again",
         "btec_sync/tombstones.py",
-        "if not ANY(service.tenant.pk):",
+        "if not some:",
         "if True:",
         "tests/test_erase_student.py",
     ),
     Mutant(
         "who vanishes while a request is stored keeps its locks",
         "btec_sync/deliveries.py",
-        "        end_when_silent()\n",
+        "after=end_when_silent(),",
         "",
         "tests/test_faults.py",
     ),

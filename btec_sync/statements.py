@@ -1,0 +1,50 @@
+"""Several statements in one trip to the database.
+
+For a request of one record the trips cost more than what is done on them. PostgreSQL takes statements one
+after the other, each of which sees what was committed before it began:
+https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT
+SQLite is in our own process, and takes one.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from django.db import DatabaseError, Error, connection
+
+#: SQL and its parameters.
+Statement = tuple[str, Sequence[Any]]
+
+
+def execute(*statements: Statement) -> list[list[tuple]]:
+    """The rows of each, an empty list of one that gives none.
+
+    Raises what the database raises for the first that fails; those after it are not executed.
+    """
+    results = []
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            texts, parameters = zip(*statements, strict=True)
+            cursor.execute("; ".join(texts), [value for values in parameters for value in values])
+            for _ in statements:
+                results.append(_rows(cursor))
+                cursor.nextset()
+        else:
+            for statement in statements:
+                cursor.execute(*statement)
+                results.append(_rows(cursor))
+    return results
+
+
+def _rows(cursor: Any) -> list[tuple]:
+    return cursor.fetchall() if cursor.description else []
+
+
+def attempt(statement: Statement) -> None:
+    """Executes it inside a transaction, which can go on where it fails. Raises what the database raises."""
+    try:
+        execute(("SAVEPOINT attempt", ()), statement, ("RELEASE SAVEPOINT attempt", ()))
+    except DatabaseError:
+        with suppress(Error):  # without a connection there is nothing to go on with
+            execute(("ROLLBACK TO SAVEPOINT attempt", ()), ("RELEASE SAVEPOINT attempt", ()))
+        raise
