@@ -41,6 +41,8 @@ def started(database: str, *arguments: str):
         env=live.environ(database, **SMALL),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        # A shell has what it runs in the background ignore Ctrl-C, and we may be run so.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         yield process
