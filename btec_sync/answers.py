@@ -14,7 +14,7 @@ from .services import Outcome, SyncService
 class Answer:
     """An answer byte for byte; replayed when it was given before, for the same Idempotency-Key.
 
-    releases_left: more parked records were let go on than this request had time for.
+    releases_left: parked records of the tenant may go on now, and have not yet.
     """
 
     status: int

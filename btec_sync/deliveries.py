@@ -84,13 +84,15 @@ def process(delivery: Delivery, *, enough_releases: int | None = None) -> Answer
             "The delivery is stored, but could not be processed now. Send it again later, or replay it.",
             delivery_id=str(delivery.uid),
         ) from error
+    if not answer.releases_left:
+        return answer
     try:
         all_released = parking.release(delivery.tenant, enough=enough_releases)
     except (DatabaseError, InterfaceError) as error:
         # This delivery is committed and gets its answer; the parked stay ready for whoever comes next.
         log.error("release put off", tenant=delivery.tenant.slug, error=type(error).__name__)
-        return answer
-    return answer if all_released else replace(answer, releases_left=True)
+        return replace(answer, releases_left=False)
+    return replace(answer, releases_left=not all_released)
 
 
 def _attempt(delivery: Delivery) -> Answer:
@@ -125,9 +127,10 @@ def _process(delivery: Delivery) -> Answer:
 
     def settle() -> Answer:
         with transaction.atomic():
-            state, erased, first, *known = take_turn(
+            state, ready, erased, first, *known = take_turn(
                 delivery.tenant,
                 STATE.of(delivery.pk),
+                parking.any_ready(delivery.tenant),
                 tombstones.ANY.of(delivery.tenant.pk),
                 _first_of_the_same_bytes(delivery),
                 *service.questions(candidates),
@@ -135,16 +138,19 @@ def _process(delivery: Delivery) -> Answer:
             # Another process may have worked on it while we waited.
             _refresh(delivery, state)
             allowed = tombstones.refuse(service, candidates, some=erased)
+            # What waits for somebody who was erased goes on as well, and is refused.
+            left = bool(ready or erased)
             if is_first and delivery.answer_is_final:
-                return _stored_answer(delivery)
+                return _stored_answer(delivery, releases_left=left)
             target = idempotency.claim(delivery, key)
             if target != delivery:
                 _mark_as_repeat(delivery, target)
                 if target.answer_is_final:
-                    return replace(_stored_answer(target), replayed=True)
+                    return _stored_answer(target, replayed=True, releases_left=left)
                 (first,) = ask(_first_of_the_same_bytes(target))
             outcomes = service.sync(_at_its_place(target, allowed), known)
-            return _record(target, service, outcomes, key, first)
+            answer = _record(target, service, outcomes, key, first)
+            return replace(answer, releases_left=left or answer.releases_left)
 
     try:
         answer = with_retries(settle)
@@ -176,8 +182,8 @@ def _refresh(delivery: Delivery, rows: list[tuple]) -> None:
         setattr(delivery, name, value)
 
 
-def _stored_answer(delivery: Delivery) -> Answer:
-    return Answer(delivery.answer_status, bytes(delivery.answer))
+def _stored_answer(delivery: Delivery, **flags: bool) -> Answer:
+    return Answer(delivery.answer_status, bytes(delivery.answer), **flags)
 
 
 def _at_its_place(delivery: Delivery, candidates: list[Candidate]) -> list[Candidate]:
@@ -220,7 +226,7 @@ def _record(
     attempt = delivery.attempts + 1
     if delivery.attempts:
         delivery.results.filter(current=True).update(current=False, ready=False)
-    results.store(service, [(delivery.pk, attempt, outcomes)])
+    arrived = results.store(service, [(delivery.pk, attempt, outcomes)])
     counts = answers.count(outcomes)
     duplicate_of = delivery.duplicate_of
     if first and not duplicate_of:
@@ -241,7 +247,7 @@ def _record(
         final = not any(outcome.state == State.ERROR or outcome.waits_for for outcome in outcomes)
         changes |= {"answer": body, "answer_status": 200, "answer_is_final": final}
     _save(delivery, **changes)
-    return Answer(200, body)
+    return Answer(200, body, releases_left=arrived)
 
 
 FIRST = Prepared(

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from .models import ApiKey, Tenant
+from .prepared import Prepared
 
 PREFIX_LENGTH = 13  # "btec_" and eight characters, enough to tell keys apart
 # last_used_at is for people: a write a minute is enough.
@@ -26,7 +27,7 @@ def create(tenant: Tenant, name: str = "", expires_at=None) -> str:
 
 def find(text: str) -> ApiKey | None:
     """The live key of this text, with its tenant; None for every other text alike."""
-    key = ApiKey.objects.select_related("tenant").filter(prefix=text[:PREFIX_LENGTH]).order_by("pk").first()
+    key = _named(text[:PREFIX_LENGTH])
     # The same work, whether the prefix was right or not.
     matches = hmac.compare_digest(_digest(text), key.digest if key else _digest(""))
     now = timezone.now()
@@ -36,6 +37,25 @@ def find(text: str) -> ApiKey | None:
         used_before = Q(last_used_at=None) | Q(last_used_at__lt=now - USED_EVERY)
         ApiKey.objects.filter(used_before, pk=key.pk).update(last_used_at=now)
     return key
+
+
+KEY = [field.attname for field in ApiKey._meta.concrete_fields]
+TENANT = [field.attname for field in Tenant._meta.concrete_fields]
+KEY_AND_TENANT = Prepared(
+    lambda prefix: (
+        ApiKey.objects.filter(prefix=prefix)
+        .order_by()
+        .values_list(*KEY, *(f"tenant__{name}" for name in TENANT))
+    )
+)
+
+
+def _named(prefix: str) -> ApiKey | None:
+    for row in KEY_AND_TENANT(prefix):
+        key = ApiKey.from_db(None, KEY, row[: len(KEY)])
+        key.tenant = Tenant.from_db(None, TENANT, row[len(KEY) :])
+        return key
+    return None
 
 
 def _digest(text: str) -> str:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from . import answers, logs, results, tombstones
 from .models import Delivery, RecordResult, State, Tenant
 from .order import delivery_of, place_of
-from .prepared import Prepared
+from .prepared import Prepared, Question
 from .serializers import read_envelope
 from .services import Candidate, Outcome, SyncService, services
 from .turns import is_outage, take_turn, with_retries
@@ -42,6 +42,11 @@ def release(tenant: Tenant, *, enough: int | None = None) -> bool:
         _release(tenant, ready)
         released += len(ready)
     return True
+
+
+def any_ready(tenant: Tenant) -> Question:
+    """A row where some may go on now."""
+    return _first(1).of(tenant.pk)
 
 
 class Ready(NamedTuple):

@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
-from .statements import Statement, execute
+from .statements import Statement, execute, fetch
 from .writing import array, one_of
 
 
@@ -74,5 +74,4 @@ def ask(*questions: Question, after: Sequence[Statement] = ()) -> list[list[tupl
     if connection.vendor != "postgresql":
         execute(*after)
         return [list(question.query.build(*question.arguments)) for question in questions]
-    statements = [question.query.statement(question.arguments) for question in questions]
-    return execute(*after, *statements)[len(after) :]
+    return fetch(*(question.query.statement(question.arguments) for question in questions), after=after)

@@ -15,8 +15,8 @@ log = structlog.get_logger(__name__)
 MOST_CAUSES = 20
 
 
-def store(service: SyncService, attempts: Iterable[tuple[int, int, Sequence[Outcome]]]) -> None:
-    """Keeps the outcomes of (delivery's number, attempt, outcomes), and marks what they let go on."""
+def store(service: SyncService, attempts: Iterable[tuple[int, int, Sequence[Outcome]]]) -> bool:
+    """Keeps the outcomes of (delivery's number, attempt, outcomes), and marks what they let go on, if any."""
     kept = []
     arrived = set()
     for delivery_id, attempt, outcomes in attempts:
@@ -24,13 +24,15 @@ def store(service: SyncService, attempts: Iterable[tuple[int, int, Sequence[Outc
         arrived |= {outcome.candidate.zoho_id for outcome in outcomes if outcome.state == State.NEW}
     if kept:
         _insert(service, kept)
-    if arrived and _has_children(service):
-        RecordResult.objects.filter(
-            tenant=service.tenant,
-            current=True,
-            waits_for_module=service.module,
-            waits_for_id__in=writing.one_of(arrived),
-        ).update(ready=True)
+    if not arrived or not _has_children(service):
+        return False
+    waiting = RecordResult.objects.filter(
+        tenant=service.tenant,
+        current=True,
+        waits_for_module=service.module,
+        waits_for_id__in=writing.one_of(arrived),
+    )
+    return bool(waiting.update(ready=True))
 
 
 def _has_children(service: SyncService) -> bool:

@@ -184,8 +184,7 @@ class SyncService:
         """
         outcomes: dict[int, Outcome] = {}
         *found, stored = known
-        #: For each foreign key the primary keys of the tenant's parents by Zoho id.
-        parents = {name: dict(rows) for name, rows in zip(self.dependencies, found, strict=True)}
+        parents = self._parents(found)
         groups: dict[str, list[Candidate]] = defaultdict(list)
         for candidate in candidates:
             if candidate.errors:
@@ -197,6 +196,10 @@ class SyncService:
         stored = self._stored(groups, stored)
         self._settle(groups, stored, parents, outcomes)
         return [outcomes[candidate.place] for candidate in candidates]
+
+    def _parents(self, found: Sequence[list[tuple]]) -> dict[str, dict[str, int]]:
+        """For each foreign key the primary keys of the tenant's parents by Zoho id."""
+        return {name: dict(rows) for name, rows in zip(self.dependencies, found, strict=True)}
 
     def _missing(
         self, candidate: Candidate, parents: dict[str, dict[str, int]]

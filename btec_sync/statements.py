@@ -16,28 +16,29 @@ from django.db import DatabaseError, Error, connection
 Statement = tuple[str, Sequence[Any]]
 
 
-def execute(*statements: Statement) -> list[list[tuple]]:
-    """The rows of each, an empty list of one that gives none.
+def execute(*statements: Statement) -> None:
+    """Raises what the database raises for the first that fails; those after it are not executed."""
+    fetch(after=statements)
 
-    Raises what the database raises for the first that fails; those after it are not executed.
-    """
+
+def fetch(*queries: Statement, after: Sequence[Statement] = ()) -> list[list[tuple]]:
+    """The rows of each query, once the statements of `after` were executed. Raises as execute() does."""
     results = []
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            texts, parameters = zip(*statements, strict=True)
+            texts, parameters = zip(*after, *queries, strict=True)
             cursor.execute("; ".join(texts), [value for values in parameters for value in values])
-            for _ in statements:
-                results.append(_rows(cursor))
+            for number in range(len(texts)):
+                if number >= len(after):
+                    results.append(cursor.fetchall())
                 cursor.nextset()
         else:
-            for statement in statements:
+            for statement in after:
                 cursor.execute(*statement)
-                results.append(_rows(cursor))
+            for query in queries:
+                cursor.execute(*query)
+                results.append(cursor.fetchall())
     return results
-
-
-def _rows(cursor: Any) -> list[tuple]:
-    return cursor.fetchall() if cursor.description else []
 
 
 def attempt(statement: Statement) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from django.db import connection, models, transaction
 from django.db.models.expressions import RawSQL
 
-from .statements import Statement, attempt, execute
+from .statements import Statement, attempt, execute, fetch
 
 Columns = Mapping[str, Sequence[Any]]
 
@@ -96,7 +96,8 @@ def create(instance: M, *, after: Sequence[Statement] = ()) -> M:
     On the same trip, the statements that come before it.
     """
     model = type(instance)
-    *_, [(instance.pk,)] = execute(*after, (_create_sql(model), _values(instance, _own_fields(model))))
+    query = (_create_sql(model), _values(instance, _own_fields(model)))
+    [[(instance.pk,)]] = fetch(query, after=after)
     instance._state.adding = False
     return instance
 

@@ -6,6 +6,8 @@ import json
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from btec_sync import wire
 from btec_sync.fingerprints import canonical, fingerprint
@@ -236,3 +238,10 @@ def test_what_is_stored_has_the_fingerprint_that_is_stored_with_it(sender, paren
         for name in service.serializer_class.data_fields().values()
     }
     assert stored.fingerprint == fingerprint(values) == print_of(module, example(module))
+
+
+@given(st.dictionaries(st.from_regex("[a-z_]+", fullmatch=True), st.none() | st.text()))
+def test_it_is_of_the_values_as_json_with_sorted_keys(values):
+    text = json.dumps([1, values], sort_keys=True, separators=(",", ":"))
+
+    assert fingerprint(values) == "1:" + hashlib.sha256(text.encode()).hexdigest()

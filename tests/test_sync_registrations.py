@@ -3,6 +3,7 @@
 from datetime import date
 
 from btec_sync import fields
+from btec_sync.prepared import ask
 from registrations.models import Registration
 from registrations.serializers import RegistrationSerializer
 from registrations.services import RegistrationSync
@@ -26,11 +27,12 @@ def test_an_empty_optional_lookup_waits_for_nobody(parents, tenant):
     service = OptionalProgramSync(tenant)
 
     [candidate] = service.parse([(1, 0, record)])
-    found = service._resolve([candidate])
+    *found, _ = ask(*service.questions([candidate]))
+    parents = service._parents(found)
 
     assert candidate.errors == []
-    assert service._missing(candidate, found) == []
-    assert service._values([service.compare(None, candidate)[1]], found)["program"] == [None]
+    assert service._missing(candidate, parents) == []
+    assert service._values([service.compare(None, candidate)[1]], parents)["program"] == [None]
 
 
 SEED_CURL = (

@@ -74,7 +74,7 @@ def test_a_large_batch_takes_as_many_statements_as_a_small_one(sender, parents):
 
     for change in ({}, {}, {"Amount": 1}, {"Registration": {"id": "nowhere"}}):
         few, many = ([{**record, **change} for record in records] for records in (few, many))
-        assert statements(sender, few) == statements(sender, many) <= 20
+        assert statements(sender, few) == statements(sender, many) <= 12
 
 
 def test_an_unchanged_record_is_touched_and_nothing_else_of_it_is_written(sender):
