@@ -111,15 +111,15 @@ MUTANTS = [
     Mutant(
         "a parent that arrives releases nobody",
         "btec_sync/results.py",
-        "        ).update(ready=True)",
-        "        )",
+        "waiting.update(ready=True)",
+        "waiting.count()",
         "tests/test_sync_payments.py",
     ),
     Mutant(
         "a parent releases other tenants' children",
         "btec_sync/results.py",
-        "            tenant=service.tenant,\n            current=True,",
-        "            current=True,",
+        "        tenant=service.tenant,\n        current=True,",
+        "        current=True,",
         "tests/test_structure.py tests/test_tenants.py",
     ),
     Mutant(
@@ -281,9 +281,16 @@ MUTANTS = [
     Mutant(
         "an outage in a release takes the parent's answer",
         "btec_sync/deliveries.py",
-        "        return answer\n    return answer if",
-        "        raise\n    return answer if",
+        "        return replace(answer, releases_left=False)",
+        "        raise",
         "tests/test_faults.py",
+    ),
+    Mutant(
+        "what a crash left to be released waits for a replay",
+        "btec_sync/deliveries.py",
+        "left = bool(ready or erased)",
+        "left = False",
+        "tests/test_faults.py tests/test_replay.py",
     ),
     Mutant(
         "a serialization failure is not tried again",
