@@ -6,12 +6,13 @@ says, in one transaction: the claim of its Idempotency-Key, its records, their r
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from . import answers, idempotency, logs, parking, problems, results, tombstones, writing
@@ -21,7 +22,7 @@ from .order import place_of
 from .prepared import Prepared, Question, ask
 from .serializers import read_envelope
 from .services import Candidate, Outcome, SyncService, services
-from .turns import end_when_silent, is_lock_timeout, is_outage, take_turn, with_retries
+from .turns import is_lock_timeout, is_outage, take_turn, with_retries
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +42,8 @@ class BodyRemoved(Exception):
 
 def receive(tenant: Tenant, module: str, body: bytes, headers: Mapping[str, str]) -> Delivery:
     """Stores a request byte for byte, committed when this returns. Raises what the database raises."""
-    with transaction.atomic(durable=True):
+    # A statement alone is a transaction of its own. Inside another it would not last: atomic() refuses that.
+    with transaction.atomic(durable=True) if connection.in_atomic_block else nullcontext():
         return writing.create(
             Delivery(
                 tenant=tenant,
@@ -49,8 +51,7 @@ def receive(tenant: Tenant, module: str, body: bytes, headers: Mapping[str, str]
                 body=body,
                 digest=digest_of(tenant, module, body),
                 headers={name: _storable(headers[name]) for name in KEPT_HEADERS if name in headers},
-            ),
-            after=end_when_silent(),
+            )
         )
 
 

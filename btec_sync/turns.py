@@ -31,7 +31,8 @@ def take_turn(tenant: Tenant, *questions: Question) -> list[list[tuple]]:
 
     What is read then or afterwards is still true when we write. It waits for BTEC_LOCK_SECONDS at most and
     then raises OperationalError, of which is_lock_timeout() is true. Who has the turn loses it where it is
-    silent, as by end_when_silent(). SQLite has one writer anyway: there the transaction itself is the turn.
+    silent for SILENT_SECONDS, or has vanished for 15: else all behind it would wait for hours. SQLite has one
+    writer anyway: there the transaction itself is the turn.
     """
     if connection.vendor != "postgresql":
         return ask(*questions)
@@ -41,23 +42,12 @@ def take_turn(tenant: Tenant, *questions: Question) -> list[list[tuple]]:
             # A connection keeps the plans of its foreign keys' checks. One made while a table was small
             # would read all of it for every row, once it is large.
             "enable_seqscan": "off",
-            **_silence(),
+            "idle_in_transaction_session_timeout": f"{SILENT_SECONDS}s",
+            **VANISHED,
         }
     )
     turn = ("SELECT id FROM btec_sync_tenant WHERE id = %s FOR NO KEY UPDATE", [tenant.pk])
     return ask(*questions, after=[limits, turn])
-
-
-def end_when_silent() -> list[Statement]:
-    """What has PostgreSQL end the transaction when we are silent for SILENT_SECONDS, or have vanished for 15.
-
-    Else it would keep its locks for hours, and a migration, and all behind it, would wait for them.
-    """
-    return [_set(_silence())] if connection.vendor == "postgresql" else []
-
-
-def _silence() -> dict[str, str]:
-    return {"idle_in_transaction_session_timeout": f"{SILENT_SECONDS}s", **VANISHED}
 
 
 def _set(limits: Mapping[str, str]) -> Statement:
