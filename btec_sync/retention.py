@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.fields.json import KT
@@ -159,6 +161,29 @@ KINDS = [
     Kind(DELIVERIES, old_repeats, remove_deliveries, "received_at"),
     Kind(DELIVERIES, old_originals, remove_deliveries, "received_at"),
 ]
+
+
+# --- Logins: who works here, and from where; of no tenant --------------------------------------------
+
+#: Far longer than axes keeps a login closed.
+LOGIN_DAYS = 30
+
+
+def old_logins(now: datetime) -> list[tuple[str, QuerySet]]:
+    """Sessions that have expired, and what axes keeps of attempts to log in, by the name of their row."""
+    before = now - timedelta(days=LOGIN_DAYS)
+    attempts = [AccessAttempt, AccessFailureLog, AccessLog]
+    return [
+        ("expired sessions", Session.objects.filter(expire_date__lt=now)),
+        *(("login attempts", model.objects.filter(attempt_time__lt=before)) for model in attempts),
+    ]
+
+
+def prune_logins(now: datetime) -> Iterator[tuple[str, int]]:
+    """Removes them, and yields the name and number of rows that each transaction took."""
+    for name, rows in old_logins(now):
+        while pks := list(rows.order_by().values_list("pk", flat=True)[:PIECE]):
+            yield name, rows.filter(pk__in=pks).delete()[0]
 
 
 # --- The machinery -----------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection
 from django.utils import timezone
@@ -55,6 +57,8 @@ def test_an_old_body_and_its_answer_go_and_the_rest_stays(sender):
         "bodies and answers": 1,
         "results": 0,
         "deliveries": 0,
+        "expired sessions": 0,
+        "login attempts": 0,
     }
 
 
@@ -73,6 +77,8 @@ def test_after_the_history_nothing_is_left_but_the_record(sender):
         "bodies and answers": 1,
         "results": 1,
         "deliveries": 1,
+        "expired sessions": 0,
+        "login attempts": 0,
     }
 
 
@@ -314,6 +320,42 @@ def test_a_replay_of_a_pruned_body_says_so_and_changes_nothing(sender, replay):
     assert replay("--all")[0] == 1
 
 
+@pytest.fixture
+def logins(db, monkeypatch):
+    """Of each kind some old ones, more than a piece, and a new one."""
+    monkeypatch.setattr(retention, "PIECE", 2)
+    kept = superuser().session.session_key
+    expired = timezone.now() - timedelta(seconds=1)
+    Session.objects.bulk_create(Session(session_key=f"s{n}", expire_date=expired) for n in range(3))
+    for number, days in enumerate([29, 31, 32, 33]):
+        for model in (AccessAttempt, AccessFailureLog, AccessLog):
+            extra = {"failures_since_start": 1} if model is AccessAttempt else {}
+            row = model.objects.create(username="who", ip_address=f"192.0.2.{number}", **extra)
+            model.objects.filter(pk=row.pk).update(attempt_time=timezone.now() - timedelta(days=days))
+    return kept
+
+
+def test_expired_sessions_and_old_attempts_to_log_in_go(logins):
+    told = prune("--dry-run")
+    assert (Session.objects.count(), AccessAttempt.objects.count()) == (4, 4)
+
+    output = prune()
+
+    assert [session.pk for session in Session.objects.all()] == [logins]
+    for model in (AccessAttempt, AccessFailureLog, AccessLog):
+        assert model.objects.get().ip_address == "192.0.2.0"
+    assert removed(told) == removed(output)
+    assert removed(output)["expired sessions"] == 3
+    assert removed(output)["login attempts"] == 9
+
+
+def test_logins_are_no_tenants_and_stay_when_one_is_named(logins, tenant):
+    output = prune("--tenant", "default")
+
+    assert (Session.objects.count(), AccessAttempt.objects.count()) == (4, 4)
+    assert "sessions" not in output
+
+
 def test_other_tenants_keep_theirs_when_one_is_named(sender):
     other = Sender(factories.TenantFactory(slug="other").slug)
     sender.post("units", payload("unit"))
@@ -349,6 +391,8 @@ def test_more_than_a_piece_goes_piece_by_piece_past_what_stays(sender, tenant, m
         "bodies and answers": 10,
         "results": 16,
         "deliveries": 10,
+        "expired sessions": 0,
+        "login attempts": 0,
     }
 
 

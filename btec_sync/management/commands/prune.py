@@ -17,6 +17,7 @@ from btec_sync.turns import is_lock_timeout, is_outage
 log = structlog.get_logger(__name__)
 
 ROWS = ("idempotency keys", "bodies and answers", "results", "deliveries")
+LOGIN_ROWS = ("expired sessions", "login attempts")
 BUSY = "Busy"
 TROUBLE = "What was removed stays removed; the rest waits until this is mended."
 AGAIN = "What was removed stays removed; the same command does the rest."
@@ -25,13 +26,14 @@ AGAIN = "What was removed stays removed; the same command does the rest."
 class Command(BaseCommand):
     help = (
         "Removes what is older than it is kept: bodies and answers after BTEC_BODY_DAYS, deliveries and "
-        "their results after BTEC_HISTORY_DAYS, idempotency keys after BTEC_IDEMPOTENCY_HOURS. Never what "
-        "is unfinished. Safe beside running traffic, and can be interrupted. "
+        "their results after BTEC_HISTORY_DAYS, idempotency keys after BTEC_IDEMPOTENCY_HOURS, and "
+        f"attempts to log in after {retention.LOGIN_DAYS} days, with the sessions that have expired. Never "
+        "what is unfinished. Safe beside running traffic, and can be interrupted. "
         "Exit status: 0 done, 1 a tenant was busy or in trouble, 2 wrong use, or the database is away."
     )
 
     def add_arguments(self, parser):
-        parser.add_argument("--tenant", metavar="SLUG", help="of this tenant only")
+        parser.add_argument("--tenant", metavar="SLUG", help="of this tenant only, and no logins")
         parser.add_argument("--dry-run", action="store_true", help="only count")
 
     def handle(self, *, tenant: str | None, dry_run: bool, **options: Any) -> None:
@@ -41,13 +43,15 @@ class Command(BaseCommand):
             expected = count(tenants, now)
             unfinished = sum(retention.kept(one, now) for one in tenants)
             removed, left = (expected, {}) if dry_run else prune(tenants, now, expected)
+            if not tenant:
+                removed += count_logins(now) if dry_run else prune_logins(now)
         except KeyboardInterrupt:
             self.stderr.write(f"Interrupted. {AGAIN}")
             raise SystemExit(130) from None
         except (OperationalError, InterfaceError) as error:
             raise CommandError(f"The database did not answer. {AGAIN}", returncode=2) from error
         self.stdout.write("To be removed" if dry_run else "Removed")
-        for row in ROWS:
+        for row in ROWS if tenant else ROWS + LOGIN_ROWS:
             self.stdout.write(f"  {row:<20}{removed[row]:>12,}")
         self.stdout.write(f"Kept with their bodies, as they are unfinished: {unfinished:,} old deliveries.")
         if dry_run:
@@ -75,6 +79,20 @@ def count(tenants: list[Tenant], now: datetime) -> Counter[str]:
         for old in (retention.old_deliveries(tenant, now), retention.old_deliveries_with_body(tenant, now)):
             counts["results"] += retention.results_of(old.order_by().values("pk")).count()
     return counts
+
+
+def count_logins(now: datetime) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for name, rows in retention.old_logins(now):
+        counts[name] += rows.count()
+    return counts
+
+
+def prune_logins(now: datetime) -> Counter[str]:
+    removed: Counter[str] = Counter()
+    for name, rows in retention.prune_logins(now):
+        removed[name] += rows
+    return removed
 
 
 def prune(
