@@ -6,13 +6,14 @@ run needs to know: one that was interrupted is finished by the next.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from . import tombstones
+from . import results, tombstones
 from .models import Delivery, RecordResult, State, Tenant, Tombstone
 from .redaction import NoRecords, positions, redact_answer, redact_body, redact_move, without_ids
 from .services import SyncService, services
@@ -37,7 +38,9 @@ class Erasure:
         self.dry_run = dry_run
         self.ids: Ids = {}
         self.report: Counter[str] = Counter()
+        # What a dry run has counted already: deliveries and results.
         self._counted: set[int] = set()
+        self._results: set[int] = set()
 
     def to_read(self) -> int:
         """How many deliveries run() looks into, once; some modules may be read again."""
@@ -67,8 +70,18 @@ class Erasure:
             take_turn(self.tenant)
             # What came and was refused meanwhile has left tombstones as well.
             for module, zoho_ids in _merged(self.ids, tombstoned(self.tenant, self.person)).items():
-                rows = RecordResult.objects.filter(module=module)
-                self.report["results"] += self._delete(rows, zoho_id__in=zoho_ids)
+                rows = RecordResult.objects.filter(tenant=self.tenant, module=module, zoho_id__in=zoho_ids)
+                self._erase(rows)
+
+    def _erase(self, rows: QuerySet[RecordResult]) -> None:
+        """Deletes results, and counts the deliveries anew that they were of."""
+        if self.dry_run:
+            self._results.update(rows.values_list("pk", flat=True))
+            self.report["results"] = len(self._results)
+            return
+        deliveries = set(rows.filter(current=True).values_list("delivery", flat=True))
+        self.report["results"] += rows.delete()[0]
+        results.recount(deliveries)
 
     def _delete(self, rows, **which: Any) -> int:
         found = rows.filter(tenant=self.tenant, **which)
@@ -118,12 +131,15 @@ class Erasure:
             with_retries(lambda: self._redact(service, number, concerns))
         elif number not in self._counted:
             self._counted.add(number)
-            self._count(service, concerns, body)
+            found = self._count(service, concerns, body)
+            self._erase(RecordResult.objects.filter(delivery=number, position__in=found or []))
 
     def _redact(self, service: type[SyncService], number: int, concerns: "Concerns") -> None:
         with transaction.atomic():
             take_turn(self.tenant)
-            delivery = Delivery.objects.only("body", "answer", "state").filter(pk=number).first()
+            delivery = (
+                Delivery.objects.only("body", "answer", "attempts", "unchanged").filter(pk=number).first()
+            )
             if delivery is None or not delivery.body:
                 return
             body = bytes(delivery.body)
@@ -135,8 +151,9 @@ class Erasure:
             else:
                 answer = redact_answer(bytes(delivery.answer), service, found)
                 changes |= {"body": redact_body(body, found), "answer": answer}
-                results = RecordResult.objects.filter(delivery=number, position__in=found)
-                self.report["results"] += results.delete()[0]
+                rows = RecordResult.objects.filter(delivery=number, position__in=found)
+                changes["unchanged"] = delivery.unchanged - _unchanged(delivery, rows, found)
+                self._erase(rows)
                 new = tombstones.own(service(self.tenant), concerns.own)
                 tombstones.add(self.tenant, service.module, new, person=self.person)
                 self._forget_moves(service, concerns.own - new, set().union(*concerns.parents.values()))
@@ -144,8 +161,8 @@ class Erasure:
 
     def _forget_moves(self, service: type[SyncService], moved: set[str], erased: set[str]) -> None:
         """Of a record that is somebody else's by now: that it was this person's before."""
-        results = RecordResult.objects.filter(tenant=self.tenant, module=service.module, zoho_id__in=moved)
-        for result in results.filter(state=State.UPDATED):
+        rows = RecordResult.objects.filter(tenant=self.tenant, module=service.module, zoho_id__in=moved)
+        for result in rows.filter(state=State.UPDATED):
             changed = without_ids(result.changed_fields, service, erased)
             if changed == result.changed_fields:
                 continue
@@ -206,6 +223,14 @@ class Concerns:
 
 
 ZOHO_ID = re.compile("[A-Za-z0-9_.:-]{1,64}")
+
+
+def _unchanged(delivery: Delivery, rows: QuerySet[RecordResult], places: Collection[int]) -> int:
+    """How many of these places its last attempt counted as UNCHANGED: those that have no result."""
+    if not delivery.attempts:
+        return 0
+    told = rows.filter(current=True).count()
+    return min(delivery.unchanged, len(places) - told)
 
 
 def _id(value: Any) -> str | None:

@@ -17,6 +17,8 @@ from payments.models import Payment
 from registrations.models import Registration
 from tests import factories
 from tests.api import Sender, receive
+from tests.test_poison import refusing
+from tests.test_prune import age, prune
 
 #: Whatever is hers holds this word; nothing else does.
 HERS = "Zenobia"
@@ -297,6 +299,60 @@ def test_an_interrupted_run_is_finished_by_the_next(hers, tenant, sender):
     erase()
 
     assert hers_everywhere() == []
+
+
+def figures() -> list[tuple]:
+    """Of each delivery its state and counts, in the order of arrival."""
+    columns = ("state", "new", "unchanged", "updated", "invalid", "error")
+    return list(Delivery.objects.order_by("pk").values_list("module", *columns))
+
+
+def test_a_delivery_counts_what_is_left_of_it(hers):
+    erase()
+
+    assert figures()[-7:] == [
+        ("students", "done", 1, 0, 0, 0, 0),
+        ("registrations", "done", 1, 0, 0, 0, 0),
+        ("payments", "done", 1, 0, 0, 0, 0),
+        ("grades", "done", 1, 0, 0, 0, 0),
+        ("students", "done", 0, 0, 1, 0, 0),
+        ("students", "done", 0, 0, 0, 0, 0),
+        ("payments", "done", 0, 0, 0, 0, 0),
+    ]
+
+
+def test_a_delivery_is_done_once_all_that_was_refused_of_it_is_erased(sender, parents):
+    with refusing(f"NEW.name LIKE '{HERS}%'", table="reference_student"):
+        sender.post("students", student(), factories.StudentRecord())
+    sender.post("payments", payment(), factories.PaymentRecord())  # parked
+    sender.post("registrations", registration(Enrollment_Status=7), {"id": "broken"})
+    before = figures()[-3:]
+
+    erase()
+
+    assert before == [
+        ("students", "incomplete", 1, 0, 0, 0, 1),
+        ("payments", "incomplete", 1, 0, 0, 1, 0),
+        ("registrations", "incomplete", 0, 0, 0, 2, 0),
+    ]
+    assert figures()[-3:] == [
+        ("students", "done", 1, 0, 0, 0, 0),
+        ("payments", "done", 1, 0, 0, 0, 0),
+        ("registrations", "incomplete", 0, 0, 0, 1, 0),
+    ]
+    age(91)
+    prune()
+    assert not Delivery.objects.filter(body_removed_at=None).exists()
+
+
+def test_a_delivery_whose_body_is_gone_is_counted_anew_as_well(hers):
+    age(91)
+    prune()
+
+    erase()
+
+    assert figures()[-7] == ("students", "done", 1, 0, 0, 0, 0)
+    assert not RecordResult.objects.filter(zoho_id="stud_z").exists()
 
 
 def test_run_twice_it_finds_nothing_more(hers):
