@@ -6,17 +6,20 @@ run needs to know: one that was interrupted is finished by the next.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import cache
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from . import tombstones
+from . import results, tombstones
 from .models import Delivery, RecordResult, State, Tenant, Tombstone
 from .redaction import NoRecords, positions, redact_answer, redact_body, redact_move, without_ids
 from .services import SyncService, services
 from .turns import take_turn, with_retries
+from .unreadable import names, readings
 
 #: The module whose records are persons.
 PERSONS = "students"
@@ -36,8 +39,11 @@ class Erasure:
         self.person = person
         self.dry_run = dry_run
         self.ids: Ids = {}
+        self.strangers: set[str] = set()
         self.report: Counter[str] = Counter()
+        # What a dry run has counted already: deliveries and results.
         self._counted: set[int] = set()
+        self._results: set[int] = set()
 
     def to_read(self) -> int:
         """How many deliveries run() looks into, once; some modules may be read again."""
@@ -55,6 +61,7 @@ class Erasure:
     def _erase_records(self) -> None:
         with transaction.atomic():
             take_turn(self.tenant)
+            self.strangers = strangers(self.tenant, self.person)
             self.ids = _merged(tombstoned(self.tenant, self.person), stored_of(self.tenant, self.person))
             for module, service in reversed(services().items()):
                 zoho_ids = self.ids.get(module, set())
@@ -66,9 +73,21 @@ class Erasure:
         with transaction.atomic():
             take_turn(self.tenant)
             # What came and was refused meanwhile has left tombstones as well.
-            for module, zoho_ids in _merged(self.ids, tombstoned(self.tenant, self.person)).items():
-                rows = RecordResult.objects.filter(module=module)
-                self.report["results"] += self._delete(rows, zoho_id__in=zoho_ids)
+            self.ids = _merged(self.ids, tombstoned(self.tenant, self.person))
+            for module in services():
+                zoho_ids = self._ids_of(module)
+                rows = RecordResult.objects.filter(tenant=self.tenant, module=module, zoho_id__in=zoho_ids)
+                self._erase(rows)
+
+    def _erase(self, rows: QuerySet[RecordResult]) -> None:
+        """Deletes results, and counts the deliveries anew that they were of."""
+        if self.dry_run:
+            self._results.update(rows.values_list("pk", flat=True))
+            self.report["results"] = len(self._results)
+            return
+        deliveries = set(rows.filter(current=True).values_list("delivery", flat=True))
+        self.report["results"] += rows.delete()[0]
+        results.recount(deliveries)
 
     def _delete(self, rows, **which: Any) -> int:
         found = rows.filter(tenant=self.tenant, **which)
@@ -77,12 +96,16 @@ class Erasure:
     # Deliveries
 
     def _modules(self) -> list[str]:
-        """Those that can speak of a person: theirs, and those that point at one of these, in order."""
+        """All, as anything may be sent to a wrong address; those that speak of persons come first."""
         found = {PERSONS}
         for module, service in services().items():
             if any(parent.module in found for parent in service.dependencies.values()):
                 found.add(module)
-        return [module for module in services() if module in found]
+        return sorted(services(), key=lambda module: module not in found)
+
+    def _ids_of(self, module: str) -> set[str]:
+        """What is the person's there: their records, and what came under their own id to a wrong address."""
+        return self.ids.get(module, set()) | ({self.person} if module in self.strangers else set())
 
     def _deliveries(self, *modules: str):
         return Delivery.objects.filter(tenant=self.tenant, module__in=modules).order_by("pk")
@@ -105,7 +128,7 @@ class Erasure:
             progress(len(page))
 
     def _look_into(self, service: type[SyncService], number: int, body: bytes) -> None:
-        concerns = Concerns(service, self.ids)
+        concerns = Concerns(service, self.person, {module: self._ids_of(module) for module in services()})
         if not concerns.may_be_in(body):
             return
         try:
@@ -118,12 +141,15 @@ class Erasure:
             with_retries(lambda: self._redact(service, number, concerns))
         elif number not in self._counted:
             self._counted.add(number)
-            self._count(service, concerns, body)
+            found = self._count(service, concerns, body)
+            self._erase(RecordResult.objects.filter(delivery=number, position__in=found or []))
 
     def _redact(self, service: type[SyncService], number: int, concerns: "Concerns") -> None:
         with transaction.atomic():
             take_turn(self.tenant)
-            delivery = Delivery.objects.only("body", "answer", "state").filter(pk=number).first()
+            delivery = (
+                Delivery.objects.only("body", "answer", "attempts", "unchanged").filter(pk=number).first()
+            )
             if delivery is None or not delivery.body:
                 return
             body = bytes(delivery.body)
@@ -135,8 +161,9 @@ class Erasure:
             else:
                 answer = redact_answer(bytes(delivery.answer), service, found)
                 changes |= {"body": redact_body(body, found), "answer": answer}
-                results = RecordResult.objects.filter(delivery=number, position__in=found)
-                self.report["results"] += results.delete()[0]
+                rows = RecordResult.objects.filter(delivery=number, position__in=found)
+                changes["unchanged"] = delivery.unchanged - _unchanged(delivery, rows, found)
+                self._erase(rows)
                 new = tombstones.own(service(self.tenant), concerns.own)
                 tombstones.add(self.tenant, service.module, new, person=self.person)
                 self._forget_moves(service, concerns.own - new, set().union(*concerns.parents.values()))
@@ -144,8 +171,8 @@ class Erasure:
 
     def _forget_moves(self, service: type[SyncService], moved: set[str], erased: set[str]) -> None:
         """Of a record that is somebody else's by now: that it was this person's before."""
-        results = RecordResult.objects.filter(tenant=self.tenant, module=service.module, zoho_id__in=moved)
-        for result in results.filter(state=State.UPDATED):
+        rows = RecordResult.objects.filter(tenant=self.tenant, module=service.module, zoho_id__in=moved)
+        for result in rows.filter(state=State.UPDATED):
             changed = without_ids(result.changed_fields, service, erased)
             if changed == result.changed_fields:
                 continue
@@ -169,49 +196,110 @@ class Erasure:
 
 
 class Concerns:
-    """Whether a record of a module is one of the erased or points at one; `own` gathers their ids."""
+    """Whether a record that came to a module is one of the erased or points at one.
 
-    def __init__(self, service: type[SyncService], ids: Ids) -> None:
-        self.erased = ids.get(service.module, set())
-        lookups = service.serializer_class.data_fields().items()
-        self.parents = {
-            zoho_name: ids.get(service.dependencies[name].module, set())
-            for zoho_name, name in lookups
-            if name in service.dependencies
+    `own` gathers the ids under which the module may have such records: not those of what only names the
+    person where the module has no field for that.
+    """
+
+    def __init__(self, service: type[SyncService], person: str, ids: Ids) -> None:
+        self.person = person
+        self.erased = ids[service.module]
+        self.parents = {name: ids[module] for name, module in lookups(service).items()}
+        # A lookup is read as it is meant, whatever address it came to.
+        everywhere = {
+            name: ids[module] for one in services().values() for name, module in lookups(one).items()
         }
+        self.strays = {name: found for name, found in everywhere.items() if name not in self.parents}
+        # These name records of their modules, which may have one of the same id.
+        self.lookups = everywhere.keys()
         self.own: set[str] = set()
-        named = sorted(self.erased.union(*self.parents.values()))
-        self.needles = [zoho_id.encode() for zoho_id in named]
+        self.named = {person}.union(self.erased, *everywhere.values())
+        self.needles = [zoho_id.encode() for zoho_id in sorted(self.named)]
 
     def __call__(self, record: Any) -> bool:
-        if not isinstance(record, dict):
-            return False
-        zoho_id = record.get("id")
-        # By what type it was sent does not matter here: an id that was sent as a number is one too.
-        found = _id(zoho_id) in self.erased or any(
-            _id(record.get(zoho_name)) in parents for zoho_name, parents in self.parents.items()
-        )
-        if found and isinstance(zoho_id, str) and ZOHO_ID.fullmatch(zoho_id):
-            self.own.add(zoho_id)
-        return found
+        if isinstance(record, dict):
+            zoho_id = record.get("id")
+            # By what type it was sent does not matter here: an id that was sent as a number is one too.
+            if _id(zoho_id) in self.erased or _points(record, self.parents):
+                if isinstance(zoho_id, str) and ZOHO_ID.fullmatch(zoho_id):
+                    self.own.add(zoho_id)
+                return True
+            if _points(record, self.strays):
+                return True
+            record = [value for name, value in record.items() if name not in self.lookups]
+        return any(inner.get("id") == self.person for inner in _objects_in(record))
 
     def may_be_in(self, body: bytes) -> bool:
-        return bool(self.needles) and (ESCAPED in body or any(needle in body for needle in self.needles))
+        return any(
+            ESCAPED in reading or any(needle in reading for needle in self.needles)
+            for reading in readings(body)
+        )
 
     def is_named_in(self, body: bytes) -> bool:
         """Whether a body that cannot be read as records holds one of the ids as a word."""
-        return any(
-            re.search(rb"(?<![\w.:-])" + re.escape(needle) + rb"(?![\w.:-])", body) for needle in self.needles
-        )
+        return any(names(reading, self.named) for reading in readings(body))
+
+
+@cache
+def lookups(service: type[SyncService]) -> dict[str, str]:
+    """The modules that a module's lookups point at: {"Student": "students"}."""
+    declared = service.serializer_class.data_fields().items()
+    return {
+        zoho_name: service.dependencies[name].module
+        for zoho_name, name in declared
+        if name in service.dependencies
+    }
+
+
+def _points(record: dict, lookups: dict[str, set[str]]) -> bool:
+    return any(_id(record.get(zoho_name)) in ids for zoho_name, ids in lookups.items())
+
+
+def _objects_in(record: Any) -> Iterator[dict]:
+    """Every object inside a record, however deep."""
+    inner = list(_values(record))
+    while inner:
+        value = inner.pop()
+        if isinstance(value, dict):
+            yield value
+        inner += _values(value)
+
+
+def _values(value: Any) -> Collection[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 ZOHO_ID = re.compile("[A-Za-z0-9_.:-]{1,64}")
+
+
+def _unchanged(delivery: Delivery, rows: QuerySet[RecordResult], places: Collection[int]) -> int:
+    """How many of these places its last attempt counted as UNCHANGED: those that have no result."""
+    if not delivery.attempts:
+        return 0
+    told = rows.filter(current=True).count()
+    return min(delivery.unchanged, len(places) - told)
 
 
 def _id(value: Any) -> str | None:
     if isinstance(value, dict):
         value = value.get("id")
     return value if isinstance(value, str) else None
+
+
+def strangers(tenant: Tenant, person: str) -> set[str]:
+    """The modules that have no record of their own under a person's id: what came to them under it is the
+    person's, at a wrong address. Parked and ERROR are a module's own; plainly INVALID proves nothing."""
+    results = RecordResult.objects.filter(tenant=tenant, zoho_id=person)
+    own = results.exclude(state=State.INVALID, waits_for_id="").order_by().distinct()
+    known = {PERSONS, *own.values_list("module", flat=True)}
+    return {
+        module
+        for module, service in services().items()
+        if module not in known and not service.model.objects.filter(tenant=tenant, zoho_id=person).exists()
+    }
 
 
 def stored_of(tenant: Tenant, person: str) -> Ids:

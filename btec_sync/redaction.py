@@ -11,8 +11,6 @@ from .serializers import ERASED_RECORD
 from .services import SyncService
 
 BLANKS = re.compile(r"[ \t\r\n]*")
-# Numbers stay text: they may have more digits than Python turns into one.
-DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
 PLACEHOLDER = json.dumps(ERASED_RECORD)
 
 
@@ -21,6 +19,18 @@ Changes = dict[str, list[Any]]
 
 class NoRecords(ValueError):
     """The body is not JSON with an array of records under "data"."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object with all that it says: what the same key said first, a dict would pass over."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise NoRecords
+    return value
+
+
+# Numbers stay text: they may have more digits than Python turns into one.
+DECODER = json.JSONDecoder(parse_int=str, parse_float=str, object_pairs_hook=_object)
 
 
 def positions(body: bytes, concerns: Callable[[Any], bool]) -> list[int]:

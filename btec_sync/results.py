@@ -1,9 +1,10 @@
 """What is kept of an attempt: a RecordResult per record that was not UNCHANGED, and who may go on now."""
 
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import structlog
+from django.db.models import Count
 from django.utils import timezone
 
 from . import faults, writing
@@ -65,6 +66,26 @@ def _insert(service: SyncService, kept: Sequence[tuple[int, int, Outcome]]) -> N
             "created_at": timezone.now(),
         },
     )
+
+
+def recount(numbers: Collection[int]) -> None:
+    """Counts anew the records of deliveries that have lost results, so that figures say what the lists show.
+
+    UNCHANGED ones have no result, and their count stays. A delivery whose refused records are all gone is
+    done. In the turn.
+    """
+    counts = {number: dict.fromkeys(COUNTED, 0) for number in numbers}
+    left = RecordResult.objects.filter(delivery__in=numbers, current=True).order_by()
+    for number, state, count in left.values_list("delivery", "state").annotate(count=Count("*")):
+        counts[number][state] = count
+    for number, of_one in counts.items():
+        columns = {state.lower(): count for state, count in of_one.items()}
+        Delivery.objects.filter(pk=number).update(**columns)
+    refused_none = Delivery.objects.filter(pk__in=numbers, invalid=0, error=0)
+    refused_none.filter(state=Delivery.State.INCOMPLETE).update(state=Delivery.State.DONE)
+
+
+COUNTED = [state for state in State if state != State.UNCHANGED]
 
 
 def causes(outcomes: Iterable[Outcome]) -> str:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.fields.json import KT
@@ -85,7 +87,13 @@ def old_bodies(tenant: Tenant, now: datetime) -> QuerySet[Delivery]:
 
 
 def removable_bodies(tenant: Tenant, now: datetime) -> QuerySet[Delivery]:
-    return old_bodies(tenant, now).filter(FINISHED).exclude(has_key(now))
+    return old_bodies(tenant, now).filter(FINISHED).exclude(has_key(now)).exclude(ANSWERS_FOR_UNFINISHED)
+
+
+# Once it is replayed, a repeat gets the answer of what it repeats.
+ANSWERS_FOR_UNFINISHED = Exists(
+    Delivery.objects.filter(~FINISHED, repeats=OuterRef("pk"), body_removed_at=None).order_by()
+)
 
 
 def remove_bodies(tenant: Tenant, numbers: list[int], now: datetime) -> int:
@@ -108,23 +116,32 @@ def old_deliveries_with_body(tenant: Tenant, now: datetime) -> QuerySet[Delivery
 
 def _out_of_history(rows: QuerySet[Delivery], now: datetime) -> QuerySet[Delivery]:
     before = now - timedelta(days=settings.BTEC_HISTORY_DAYS)
-    # One that is not to go yet keeps what it repeats.
-    repeated = Exists(Delivery.objects.filter(repeats=OuterRef("pk"), received_at__gte=before).order_by())
-    return rows.filter(received_at__lt=before).exclude(repeated).exclude(has_key(now))
+    # One that is not to go yet, for its age or as it is unfinished, keeps what it repeats.
+    unfinished = ~FINISHED & Q(body_removed_at=None)
+    staying = Delivery.objects.filter(Q(received_at__gte=before) | unfinished, repeats=OuterRef("pk"))
+    return rows.filter(received_at__lt=before).exclude(Exists(staying.order_by())).exclude(has_key(now))
+
+
+def old_repeats(tenant: Tenant, now: datetime) -> QuerySet[Delivery]:
+    return old_deliveries(tenant, now).filter(repeats__isnull=False)
+
+
+def old_originals(tenant: Tenant, now: datetime) -> QuerySet[Delivery]:
+    return old_deliveries(tenant, now).filter(repeats=None)
 
 
 def remove_deliveries(tenant: Tenant, numbers: list[int], now: datetime) -> int:
-    """Those of which nothing is left but themselves, with their repeats."""
-    numbers = [*numbers, *Delivery.objects.filter(repeats__in=numbers).values_list("pk", flat=True)]
-    rows = old_deliveries(tenant, now).filter(pk__in=set(numbers))
+    """Those of which nothing is left but themselves."""
+    rows = old_deliveries(tenant, now).filter(pk__in=numbers)
     still_used = [
         Exists(RecordResult.objects.filter(delivery=OuterRef("pk")).order_by()),
         Exists(Delivery.objects.filter(duplicate_of=OuterRef("pk")).order_by()),
+        Exists(Delivery.objects.filter(repeats=OuterRef("pk")).order_by()),
         Exists(IdempotencyKey.objects.filter(delivery=OuterRef("pk")).order_by()),
     ]
     for use in still_used:
         rows = rows.exclude(use)
-    # One statement, so that a delivery and what repeats it go together; nothing is fetched for it.
+    # Nothing is fetched for it.
     return rows._raw_delete(rows.db)
 
 
@@ -136,11 +153,37 @@ def duplicates_of(numbers: list[int]) -> QuerySet[Delivery]:
     return Delivery.objects.filter(duplicate_of__in=numbers)
 
 
+DELIVERIES = "deliveries"
 KINDS = [
     Kind("idempotency keys", old_keys, remove_keys, "created_at"),
     Kind("bodies and answers", removable_bodies, remove_bodies, "received_at"),
-    Kind("deliveries", old_deliveries, remove_deliveries, "received_at"),
+    # Of any number of repeats each piece takes its share; then nothing points at what they repeated.
+    Kind(DELIVERIES, old_repeats, remove_deliveries, "received_at"),
+    Kind(DELIVERIES, old_originals, remove_deliveries, "received_at"),
 ]
+
+
+# --- Logins: who works here, and from where; of no tenant --------------------------------------------
+
+#: Far longer than axes keeps a login closed.
+LOGIN_DAYS = 30
+
+
+def old_logins(now: datetime) -> list[tuple[str, QuerySet]]:
+    """Sessions that have expired, and what axes keeps of attempts to log in, by the name of their row."""
+    before = now - timedelta(days=LOGIN_DAYS)
+    attempts = [AccessAttempt, AccessFailureLog, AccessLog]
+    return [
+        ("expired sessions", Session.objects.filter(expire_date__lt=now)),
+        *(("login attempts", model.objects.filter(attempt_time__lt=before)) for model in attempts),
+    ]
+
+
+def prune_logins(now: datetime) -> Iterator[tuple[str, int]]:
+    """Removes them, and yields the name and number of rows that each transaction took."""
+    for name, rows in old_logins(now):
+        while pks := list(rows.order_by().values_list("pk", flat=True)[:PIECE]):
+            yield name, rows.filter(pk__in=pks).delete()[0]
 
 
 # --- The machinery -----------------------------------------------------------------------------------
@@ -149,7 +192,7 @@ KINDS = [
 def prune(tenant: Tenant, kind: Kind, now: datetime) -> Iterator[tuple[str, int]]:
     """Removes what is old, and yields the kind and number of rows that each transaction took."""
     for numbers in _pieces(kind, tenant, now):
-        if kind.name == "deliveries":
+        if kind.name == DELIVERIES:
             yield from _empty(tenant, numbers)
         yield kind.name, _in_turn(tenant, lambda piece=numbers: kind.remove(tenant, piece, now))
 

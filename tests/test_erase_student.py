@@ -1,15 +1,17 @@
 """manage.py erase_student: a person is gone from tables, results, bodies and answers, and stays out."""
 
+import gzip
 import json
+import zlib
 from contextlib import nullcontext
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from btec_sync import deliveries, tombstones
+from btec_sync import deliveries, tombstones, unreadable
 from btec_sync.erasure import Erasure
-from btec_sync.models import Delivery, RecordResult, Tombstone
+from btec_sync.models import Delivery, RecordResult, Tenant, Tombstone
 from btec_sync.reference.models import Student
 from btec_sync.services import services
 from grades.models import Grade
@@ -17,6 +19,9 @@ from payments.models import Payment
 from registrations.models import Registration
 from tests import factories
 from tests.api import Sender, receive
+from tests.test_poison import refusing
+from tests.test_prune import age, prune
+from units.models import Unit
 
 #: Whatever is hers holds this word; nothing else does.
 HERS = "Zenobia"
@@ -252,6 +257,173 @@ def test_a_body_that_is_no_json_is_removed_as_a_whole(sender, parents):
     assert counts(output)["bodies removed"] == 1
 
 
+ELSEWHERE = ["programs", "units", "registrations", "payments", "grades"]
+
+
+@pytest.mark.parametrize("ignores", [False, True])
+@pytest.mark.parametrize("module", ELSEWHERE)
+def test_what_came_of_her_to_a_wrong_address_is_gone_too(sender, tenant, parents, module, ignores):
+    if ignores:
+        Tenant.objects.update(unknown_fields="ignore")
+    sender.post(module, student(Academic_Email=f"{HERS}@x"), factories.RECORDS[module](id="other"))
+    sender.post(module, {"id": "visit_1", "Visitor": {"id": "stud_z", "name": HERS}})
+    sender.post(module, {"id": "visits", "Visitors": [{"Who": {"id": "stud_z", "name": HERS}}]})
+    sender.post(module, [student()], "neither")
+    assert hers_everywhere()
+    told = counts(erase("--dry-run"))
+
+    output = erase()
+
+    assert hers_everywhere() == []
+    assert HERS not in str([bytes(delivery.body) for delivery in Delivery.objects.all()])
+    assert counts(output) == told == {"results": 4, "bodies redacted": 4, "records in bodies": 4}
+    assert services()[module].model.objects.filter(zoho_id="other").exists()
+    delivery = Delivery.objects.order_by("-pk")[3]
+    assert (delivery.state, delivery.new, delivery.invalid) == ("done", 1, 0)
+    answer = json.loads(bytes(delivery.answer))
+    assert [result["status"] for result in answer["results"]] == ["INVALID", "NEW"]
+    assert answer["summary"]["INVALID"] == 1
+    # Nothing but her own id is kept out: a visit may be somebody else's when it is sent anew.
+    assert set(Tombstone.objects.values_list("module", "zoho_id")) == {
+        ("students", "stud_z"),
+        (module, "stud_z"),
+    }
+
+
+@pytest.mark.parametrize("module", ["students", "programs", "units"])
+def test_her_records_that_came_to_a_wrong_address_are_gone_too(hers, sender, module):
+    sender.post(module, registration(), factories.RECORDS[module](id="other_too"))
+    sender.post(module, payment())
+    sender.post(module, grade())
+
+    erase()
+
+    assert hers_everywhere() == []
+    assert services()[module].model.objects.filter(zoho_id="other_too").exists()
+
+
+@pytest.mark.parametrize("module", ELSEWHERE)
+def test_another_modules_record_of_the_same_id_stays(hers, sender, tenant, module):
+    genuine = factories.RECORDS[module](id="stud_z")
+    sender.post(module, genuine)
+    sender.post(module, {**genuine, "Status": 7})
+    before = list(Delivery.objects.filter(module=module).order_by("-pk").values()[:2])
+
+    erase()
+
+    assert services()[module].model.objects.filter(zoho_id="stud_z").exists()
+    assert list(Delivery.objects.filter(module=module).order_by("-pk").values()[:2]) == before
+    results = RecordResult.objects.filter(module=module, zoho_id="stud_z").order_by("pk")
+    assert [result.state for result in results] == ["NEW", "INVALID"]
+    assert not Tombstone.objects.filter(module=module, zoho_id="stud_z").exists()
+    assert sender.states(module, genuine) == ["UNCHANGED"]
+
+
+def test_a_parked_record_of_another_module_under_the_same_id_stays(sender, tenant, parents):
+    sender.post("students", student())
+    sender.post("payments", factories.PaymentRecord(id="stud_z", Registration={"id": "reg_late"}))
+
+    erase()
+    sender.post("registrations", factories.RegistrationRecord(id="reg_late"))
+
+    assert Payment.objects.filter(zoho_id="stud_z").exists()
+
+
+def test_who_points_at_another_modules_record_of_the_same_id_stays(hers, sender):
+    sender.post("programs", factories.ProgramRecord(id="stud_z"))
+    sender.post("registrations", factories.RegistrationRecord(id="reg_o", Program={"id": "stud_z"}))
+
+    erase()
+
+    assert Registration.objects.get(zoho_id="reg_o").program.zoho_id == "stud_z"
+    assert b"reg_o" in bytes(Delivery.objects.latest("pk").body)
+    assert RecordResult.objects.filter(zoho_id="reg_o").exists()
+
+
+def test_what_was_sent_to_a_wrong_address_is_found_without_its_body(sender, tenant):
+    sender.post("programs", student())
+    age(91)
+    prune()
+
+    erase()
+
+    assert not RecordResult.objects.exists()
+    assert Delivery.objects.get().invalid == 0
+
+
+def test_a_visit_that_is_stored_stays_but_for_the_version_that_named_her(sender, tenant):
+    Tenant.objects.update(unknown_fields="ignore")
+    unit = factories.UnitRecord(id="u")
+    sender.post("students", student())
+    sender.post("units", {**unit, "Leader": {"id": "stud_z", "name": HERS}})
+    sender.post("units", {**unit, "Level": "L9"})
+
+    erase()
+
+    assert hers_everywhere() == []
+    assert Unit.objects.get().level == "L9"
+    assert sender.states("units", {**unit, "Level": "L9"}) == ["UNCHANGED"]
+
+
+HER_BODY = json.dumps({"data": [student()]})
+DEFLATE = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+NOT_READ = {
+    "gzip": gzip.compress(HER_BODY.encode()),
+    "gzip of UTF-16": gzip.compress(HER_BODY.encode("utf-16")),
+    "two gzip files": gzip.compress(b" ") + gzip.compress(HER_BODY.encode()),
+    "gzip without its end": gzip.compress(b" " * 100_000 + HER_BODY.encode())[:-9],
+    "zlib": zlib.compress(HER_BODY.encode()),
+    "deflate": DEFLATE.compress(HER_BODY.encode()) + DEFLATE.flush(),
+    "UTF-16": HER_BODY.encode("utf-16"),
+    "UTF-16-LE": HER_BODY.encode("utf-16-le"),
+    "UTF-16-BE": HER_BODY.encode("utf-16-be"),
+    "UTF-32": HER_BODY.encode("utf-32"),
+    "a byte order mark": HER_BODY.encode("utf-8-sig"),
+    "no end": HER_BODY[:-1].encode(),
+    "no end and an escape": HER_BODY[:-1].replace("stud_z", "\\u0073tud_z").encode(),
+    "a key twice": HER_BODY.replace('"Name"', '"id": "other", "Name"').encode(),
+    "Latin-1": HER_BODY.replace("Q", "é").encode("latin-1"),
+    "a form": b"id=stud_z&Name=Zenobia",
+}
+
+
+@pytest.mark.parametrize("module", ["students", "units"])
+@pytest.mark.parametrize("body", NOT_READ.values(), ids=NOT_READ)
+def test_a_body_that_is_not_read_and_holds_her_id_is_removed_whatever_it_is_packed_in(
+    sender, tenant, module, body
+):
+    sender.post("students", student())
+    assert sender.post_body(module, body).status_code == 400
+    sender.post_body(module, gzip.compress(b'{"data": [{"id": "stud_zz"}]}'))
+
+    output = erase()
+
+    hers, other = Delivery.objects.order_by("pk")[1:]
+    assert (bytes(hers.body), hers.state, hers.body_removed_at is None) == (b"", "rejected", False)
+    assert bytes(other.body)
+    assert counts(output)["bodies removed"] == 1
+
+
+def test_a_body_that_is_refused_for_its_encoding_is_removed(sender, tenant):
+    body = gzip.compress(HER_BODY.encode())
+    response = sender.post_body("students", body, **{"Content-Encoding": "gzip"})
+    assert response.status_code == 415
+
+    erase("--unknown")
+
+    assert bytes(Delivery.objects.get().body) == b""
+
+
+def test_a_packed_body_is_unpacked_within_bounds(monkeypatch):
+    monkeypatch.setattr(unreadable, "MOST_UNPACKED", 10_000)
+    bomb = gzip.compress(b" " * 100_000_000 + b"stud_z")
+
+    found = [len(reading) for reading in unreadable.readings(bomb)]
+
+    assert max(found) == len(bomb)
+    assert 10_000 in found
+
+
 def test_a_registration_that_is_somebody_elses_by_now_stays(sender, parents):
     sender.post("students", student())
     sender.post("registrations", registration())
@@ -297,6 +469,60 @@ def test_an_interrupted_run_is_finished_by_the_next(hers, tenant, sender):
     erase()
 
     assert hers_everywhere() == []
+
+
+def figures() -> list[tuple]:
+    """Of each delivery its state and counts, in the order of arrival."""
+    columns = ("state", "new", "unchanged", "updated", "invalid", "error")
+    return list(Delivery.objects.order_by("pk").values_list("module", *columns))
+
+
+def test_a_delivery_counts_what_is_left_of_it(hers):
+    erase()
+
+    assert figures()[-7:] == [
+        ("students", "done", 1, 0, 0, 0, 0),
+        ("registrations", "done", 1, 0, 0, 0, 0),
+        ("payments", "done", 1, 0, 0, 0, 0),
+        ("grades", "done", 1, 0, 0, 0, 0),
+        ("students", "done", 0, 0, 1, 0, 0),
+        ("students", "done", 0, 0, 0, 0, 0),
+        ("payments", "done", 0, 0, 0, 0, 0),
+    ]
+
+
+def test_a_delivery_is_done_once_all_that_was_refused_of_it_is_erased(sender, parents):
+    with refusing(f"NEW.name LIKE '{HERS}%'", table="reference_student"):
+        sender.post("students", student(), factories.StudentRecord())
+    sender.post("payments", payment(), factories.PaymentRecord())  # parked
+    sender.post("registrations", registration(Enrollment_Status=7), {"id": "broken"})
+    before = figures()[-3:]
+
+    erase()
+
+    assert before == [
+        ("students", "incomplete", 1, 0, 0, 0, 1),
+        ("payments", "incomplete", 1, 0, 0, 1, 0),
+        ("registrations", "incomplete", 0, 0, 0, 2, 0),
+    ]
+    assert figures()[-3:] == [
+        ("students", "done", 1, 0, 0, 0, 0),
+        ("payments", "done", 1, 0, 0, 0, 0),
+        ("registrations", "incomplete", 0, 0, 0, 1, 0),
+    ]
+    age(91)
+    prune()
+    assert not Delivery.objects.filter(body_removed_at=None).exists()
+
+
+def test_a_delivery_whose_body_is_gone_is_counted_anew_as_well(hers):
+    age(91)
+    prune()
+
+    erase()
+
+    assert figures()[-7] == ("students", "done", 1, 0, 0, 0, 0)
+    assert not RecordResult.objects.filter(zoho_id="stud_z").exists()
 
 
 def test_run_twice_it_finds_nothing_more(hers):

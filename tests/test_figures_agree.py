@@ -2,8 +2,10 @@
 
 import re
 from collections import Counter
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 
 from btec_sync.models import Delivery, RecordToMend, State
 from tests import factories
@@ -14,6 +16,7 @@ from tests.test_poison import refusing
 from tests.test_sync_health import PAGE, figures_in, shown
 
 TENANTS = ("amman", "zarqa")
+MODULES = ("students", "units", "registrations", "payments", "grades")
 # What came again since, and is stored: history, and no work. One of the payments is fill()'s.
 MENDED = Counter({("payments", "INVALID"): 1, ("registrations", "INVALID"): 1, ("units", "ERROR"): 1})
 
@@ -47,7 +50,7 @@ def test_health_its_lists_the_work_list_and_metrics_agree(traffic, settings):
     seen: Counter[str] = Counter()
 
     for tenant in TENANTS:
-        for module in ("students", "units", "registrations", "payments", "grades"):
+        for module in MODULES:
             said = health(client, tenant, module)
             place = tenant, module
             for state in State.values:
@@ -67,6 +70,25 @@ def test_health_its_lists_the_work_list_and_metrics_agree(traffic, settings):
 
     # That each was there is half of the proof.
     assert all(seen[state] for state in [*State.values, *Delivery.State.values, "parked"])
+
+
+def test_after_an_erasure_they_agree_as_well(traffic, settings):
+    settings.BTEC_METRICS_TOKEN = TOKEN
+    client = superuser()
+    before = sum(health(client, "zarqa", module)[state] for module in MODULES for state in State.values)
+
+    call_command("erase_student", "zarqa", "zarqa_stud_0", "--yes", stdout=StringIO())
+    call_command("erase_student", "zarqa", "nobody", "--yes", stdout=StringIO())
+
+    metrics = read(client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).content)
+    after = 0
+    for module in MODULES:
+        said = health(client, "zarqa", module)
+        for state in State.values:
+            assert said[state] == metrics["btec_records"][("zarqa", module, state)], (module, state)
+            after += said[state]
+        assert said["parked"] == metrics["btec_parked_records"][("zarqa", module)], module
+    assert 0 < after < before
 
 
 def health(client, tenant: str, module: str) -> Counter[str]:

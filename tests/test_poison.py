@@ -11,13 +11,13 @@ from units.models import Unit
 
 
 @contextmanager
-def refusing(condition: str):
-    """A trigger that refuses every row of units for which the condition on NEW holds."""
+def refusing(condition: str, table: str = "units_unit"):
+    """A trigger that refuses every row of the table for which the condition on NEW holds."""
     with connection.cursor() as cursor:
         if factories.on_sqlite():
             for event in ("INSERT", "UPDATE"):
                 cursor.execute(
-                    f"CREATE TRIGGER poison_{event} BEFORE {event} ON units_unit WHEN {condition}"
+                    f"CREATE TRIGGER poison_{event} BEFORE {event} ON {table} WHEN {condition}"
                     " BEGIN SELECT RAISE(ABORT, 'Failing row contains (Ahmed)'); END"
                 )
         else:
@@ -27,7 +27,7 @@ def refusing(condition: str):
                 " RETURN NEW; END $$"
             )
             cursor.execute(
-                "CREATE TRIGGER poison BEFORE INSERT OR UPDATE ON units_unit"
+                f"CREATE TRIGGER poison BEFORE INSERT OR UPDATE ON {table}"
                 " FOR EACH ROW EXECUTE FUNCTION poison()"
             )
     try:
@@ -38,7 +38,7 @@ def refusing(condition: str):
                 for event in ("INSERT", "UPDATE"):
                     cursor.execute(f"DROP TRIGGER poison_{event}")
             else:
-                cursor.execute("DROP TRIGGER poison ON units_unit")
+                cursor.execute(f"DROP TRIGGER poison ON {table}")
                 cursor.execute("DROP FUNCTION poison")
 
 

@@ -4,8 +4,10 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from btec_sync import deliveries, retention
@@ -55,6 +57,8 @@ def test_an_old_body_and_its_answer_go_and_the_rest_stays(sender):
         "bodies and answers": 1,
         "results": 0,
         "deliveries": 0,
+        "expired sessions": 0,
+        "login attempts": 0,
     }
 
 
@@ -73,6 +77,8 @@ def test_after_the_history_nothing_is_left_but_the_record(sender):
         "bodies and answers": 1,
         "results": 1,
         "deliveries": 1,
+        "expired sessions": 0,
+        "login attempts": 0,
     }
 
 
@@ -169,6 +175,84 @@ def test_a_repeat_keeps_what_it_repeats(sender, settings):
     assert not Delivery.objects.exists()
 
 
+@pytest.fixture
+def crashed_repeat(sender):
+    """A, then A again under its key, B; B is replayed and crashes once the key stands for something else."""
+    sender.post("units", payload("unit"), key="k")
+    sender.post("units", payload("unit"), key="k")
+    age(4)
+    sender.post("units", factories.UnitRecord(), key="k")
+    first, repeat, _ = Delivery.objects.order_by("pk")
+    Delivery.objects.filter(pk=repeat.pk).update(state="failed", traceback="boom")
+    return first, repeat
+
+
+def test_a_crashed_repeat_keeps_what_it_repeats_and_its_answer(crashed_repeat, replay):
+    first, repeat = crashed_repeat
+    age(10_000)
+    told = prune("--dry-run")
+
+    output = prune()
+
+    assert set(Delivery.objects.filter(pk__in=[first.pk, repeat.pk])) == {first, repeat}
+    assert bytes(Delivery.objects.get(pk=first.pk).answer) == bytes(first.answer)
+    assert removed(told) == removed(output)
+    replay("--state", "failed")
+    assert removed(prune())["deliveries"] == 3
+    assert not Delivery.objects.exists()
+
+
+def test_a_crashed_repeat_keeps_what_it_repeats_though_its_body_is_gone(crashed_repeat):
+    first, repeat = crashed_repeat
+    Delivery.objects.filter(pk=first.pk).update(body=b"", answer=b"", body_removed_at=timezone.now())
+    age(10_000)
+    told = prune("--dry-run")
+
+    output = prune()
+
+    assert set(Delivery.objects.filter(pk__in=[first.pk, repeat.pk])) == {first, repeat}
+    assert removed(told) == removed(output)
+
+
+def test_many_repeats_go_piece_by_piece_before_what_they_repeat(sender, tenant, monkeypatch):
+    monkeypatch.setattr(retention, "PIECE", 2)
+    for _ in range(6):
+        sender.post("units", payload("unit"), key="k")
+    age(800)
+    told = prune("--dry-run")
+
+    pieces = [piece for kind in retention.KINDS for piece in retention.prune(tenant, kind, timezone.now())]
+
+    assert [rows for name, rows in pieces if name == "deliveries"] == [2, 2, 1, 1]
+    assert not Delivery.objects.exists()
+    assert removed(told)["deliveries"] == 6
+
+
+def test_one_tenants_trouble_leaves_the_others_to_be_pruned(db, monkeypatch, log_lines):
+    for slug in ("amman", "zarqa"):
+        Sender(factories.TenantFactory(slug=slug).slug).post("units", payload("unit"))
+    age(800)
+    prune_one = retention.prune
+
+    def refusing(tenant, kind, now):
+        if tenant.slug == "amman":
+            raise IntegrityError("a row of somebody's")
+        return prune_one(tenant, kind, now)
+
+    monkeypatch.setattr(retention, "prune", refusing)
+    output = StringIO()
+    with pytest.raises(SystemExit) as end:
+        call_command("prune", stdout=output)
+
+    assert end.value.code == 1
+    assert [delivery.tenant.slug for delivery in Delivery.objects.all()] == ["amman"]
+    assert "Refused by the database (IntegrityError): amman." in output.getvalue()
+    assert removed(output.getvalue())["deliveries"] == 1
+    (line,) = [line for line in log_lines() if line["event"] == "not pruned"]
+    assert (line["tenant"], line["error"]) == ("amman", "IntegrityError")
+    assert "somebody" not in str(line)
+
+
 def test_a_key_lives_its_hours(sender):
     sender.post("units", payload("unit"), key="k")
     age(2.9)
@@ -236,6 +320,42 @@ def test_a_replay_of_a_pruned_body_says_so_and_changes_nothing(sender, replay):
     assert replay("--all")[0] == 1
 
 
+@pytest.fixture
+def logins(db, monkeypatch):
+    """Of each kind some old ones, more than a piece, and a new one."""
+    monkeypatch.setattr(retention, "PIECE", 2)
+    kept = superuser().session.session_key
+    expired = timezone.now() - timedelta(seconds=1)
+    Session.objects.bulk_create(Session(session_key=f"s{n}", expire_date=expired) for n in range(3))
+    for number, days in enumerate([29, 31, 32, 33]):
+        for model in (AccessAttempt, AccessFailureLog, AccessLog):
+            extra = {"failures_since_start": 1} if model is AccessAttempt else {}
+            row = model.objects.create(username="who", ip_address=f"192.0.2.{number}", **extra)
+            model.objects.filter(pk=row.pk).update(attempt_time=timezone.now() - timedelta(days=days))
+    return kept
+
+
+def test_expired_sessions_and_old_attempts_to_log_in_go(logins):
+    told = prune("--dry-run")
+    assert (Session.objects.count(), AccessAttempt.objects.count()) == (4, 4)
+
+    output = prune()
+
+    assert [session.pk for session in Session.objects.all()] == [logins]
+    for model in (AccessAttempt, AccessFailureLog, AccessLog):
+        assert model.objects.get().ip_address == "192.0.2.0"
+    assert removed(told) == removed(output)
+    assert removed(output)["expired sessions"] == 3
+    assert removed(output)["login attempts"] == 9
+
+
+def test_logins_are_no_tenants_and_stay_when_one_is_named(logins, tenant):
+    output = prune("--tenant", "default")
+
+    assert (Session.objects.count(), AccessAttempt.objects.count()) == (4, 4)
+    assert "sessions" not in output
+
+
 def test_other_tenants_keep_theirs_when_one_is_named(sender):
     other = Sender(factories.TenantFactory(slug="other").slug)
     sender.post("units", payload("unit"))
@@ -271,6 +391,8 @@ def test_more_than_a_piece_goes_piece_by_piece_past_what_stays(sender, tenant, m
         "bodies and answers": 10,
         "results": 16,
         "deliveries": 10,
+        "expired sessions": 0,
+        "login attempts": 0,
     }
 
 
@@ -335,7 +457,7 @@ def test_the_page_of_a_record_copes_with_a_delivery_that_is_gone(sender):
 @pytest.mark.postgresql
 def test_it_reads_by_index_what_is_old(tenant):
     now = timezone.now()
-    indexes = ["idempotencykey_age", "delivery_with_body", "delivery_without_body"]
+    indexes = ["idempotencykey_age", "delivery_with_body", *["delivery_without_body"] * 2]
 
     with connection.cursor() as cursor:
         # What the indexes can do, whatever the few rows of a test would make cheaper.

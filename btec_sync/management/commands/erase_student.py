@@ -7,7 +7,7 @@ from django.db import InterfaceError, OperationalError
 from tqdm import tqdm
 
 from btec_sync import tombstones
-from btec_sync.erasure import PERSONS, Erasure
+from btec_sync.erasure import PERSONS, Erasure, strangers
 from btec_sync.fields import Id
 from btec_sync.models import RecordResult, Tenant, Tombstone
 from btec_sync.services import services
@@ -110,6 +110,6 @@ def is_known(tenant: Tenant, zoho_id: str) -> bool:
     return (
         services()[PERSONS].model.objects.filter(tenant=tenant, zoho_id=zoho_id).exists()
         or Tombstone.objects.filter(tenant=tenant, person=zoho_id).exists()
-        or results.filter(module=PERSONS, zoho_id=zoho_id).exists()
+        or results.filter(module__in={PERSONS, *strangers(tenant, zoho_id)}, zoho_id=zoho_id).exists()
         or results.filter(waits_for_module=PERSONS, waits_for_id=zoho_id, current=True).exists()
     )

@@ -1,32 +1,39 @@
 """manage.py prune [--dry-run] [--tenant SLUG]"""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import datetime
 from typing import Any
 
+import structlog
 from django.core.management.base import BaseCommand, CommandError
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.utils import timezone
 from tqdm import tqdm
 
 from btec_sync import retention
 from btec_sync.models import Tenant
-from btec_sync.turns import is_lock_timeout
+from btec_sync.turns import is_lock_timeout, is_outage
+
+log = structlog.get_logger(__name__)
 
 ROWS = ("idempotency keys", "bodies and answers", "results", "deliveries")
+LOGIN_ROWS = ("expired sessions", "login attempts")
+BUSY = "Busy"
+TROUBLE = "What was removed stays removed; the rest waits until this is mended."
 AGAIN = "What was removed stays removed; the same command does the rest."
 
 
 class Command(BaseCommand):
     help = (
         "Removes what is older than it is kept: bodies and answers after BTEC_BODY_DAYS, deliveries and "
-        "their results after BTEC_HISTORY_DAYS, idempotency keys after BTEC_IDEMPOTENCY_HOURS. Never what "
-        "is unfinished. Safe beside running traffic, and can be interrupted. "
-        "Exit status: 0 done, 1 a tenant was busy, 2 wrong use, or the database is away."
+        "their results after BTEC_HISTORY_DAYS, idempotency keys after BTEC_IDEMPOTENCY_HOURS, and "
+        f"attempts to log in after {retention.LOGIN_DAYS} days, with the sessions that have expired. Never "
+        "what is unfinished. Safe beside running traffic, and can be interrupted. "
+        "Exit status: 0 done, 1 a tenant was busy or in trouble, 2 wrong use, or the database is away."
     )
 
     def add_arguments(self, parser):
-        parser.add_argument("--tenant", metavar="SLUG", help="of this tenant only")
+        parser.add_argument("--tenant", metavar="SLUG", help="of this tenant only, and no logins")
         parser.add_argument("--dry-run", action="store_true", help="only count")
 
     def handle(self, *, tenant: str | None, dry_run: bool, **options: Any) -> None:
@@ -35,20 +42,23 @@ class Command(BaseCommand):
         try:
             expected = count(tenants, now)
             unfinished = sum(retention.kept(one, now) for one in tenants)
-            removed, busy = (expected, []) if dry_run else prune(tenants, now, expected)
+            removed, left = (expected, {}) if dry_run else prune(tenants, now, expected)
+            if not tenant:
+                removed += count_logins(now) if dry_run else prune_logins(now)
         except KeyboardInterrupt:
             self.stderr.write(f"Interrupted. {AGAIN}")
             raise SystemExit(130) from None
         except (OperationalError, InterfaceError) as error:
             raise CommandError(f"The database did not answer. {AGAIN}", returncode=2) from error
         self.stdout.write("To be removed" if dry_run else "Removed")
-        for row in ROWS:
+        for row in ROWS if tenant else ROWS + LOGIN_ROWS:
             self.stdout.write(f"  {row:<20}{removed[row]:>12,}")
         self.stdout.write(f"Kept with their bodies, as they are unfinished: {unfinished:,} old deliveries.")
         if dry_run:
             self.stdout.write("Dry run: nothing was changed.")
-        if busy:
-            self.stdout.write(f"Busy: {', '.join(busy)}. {AGAIN}")
+        for why, slugs in left.items():
+            self.stdout.write(f"{why}: {', '.join(slugs)}. {AGAIN if why == BUSY else TROUBLE}")
+        if left:
             raise SystemExit(1)
 
 
@@ -71,10 +81,26 @@ def count(tenants: list[Tenant], now: datetime) -> Counter[str]:
     return counts
 
 
-def prune(tenants: list[Tenant], now: datetime, expected: Counter[str]) -> tuple[Counter[str], list[str]]:
-    """What was removed, and the tenants whose turn did not come."""
+def count_logins(now: datetime) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for name, rows in retention.old_logins(now):
+        counts[name] += rows.count()
+    return counts
+
+
+def prune_logins(now: datetime) -> Counter[str]:
     removed: Counter[str] = Counter()
-    busy = []
+    for name, rows in retention.prune_logins(now):
+        removed[name] += rows
+    return removed
+
+
+def prune(
+    tenants: list[Tenant], now: datetime, expected: Counter[str]
+) -> tuple[Counter[str], dict[str, list[str]]]:
+    """What was removed, and by the reason the tenants of which something was left."""
+    removed: Counter[str] = Counter()
+    left: dict[str, list[str]] = defaultdict(list)
     with tqdm(total=sum(expected.values()), unit="row", disable=None) as bar:
         for tenant in tenants:
             try:
@@ -82,8 +108,16 @@ def prune(tenants: list[Tenant], now: datetime, expected: Counter[str]) -> tuple
                     for name, rows in retention.prune(tenant, kind, now):
                         removed[name] += rows
                         bar.update(rows)
-            except OperationalError as error:
-                if not is_lock_timeout(error):
-                    raise
-                busy.append(tenant.slug)
-    return removed, busy
+            except DatabaseError as error:
+                left[reason(tenant, error)].append(tenant.slug)
+    return removed, left
+
+
+def reason(tenant: Tenant, error: DatabaseError) -> str:
+    """Why a tenant is left while the others go on. Raises the error where the database is away for all."""
+    if isinstance(error, OperationalError) and is_lock_timeout(error):
+        return BUSY
+    if is_outage(error):
+        raise error
+    log.error("not pruned", tenant=tenant.slug, error=type(error).__name__)
+    return f"Refused by the database ({type(error).__name__})"
