@@ -172,7 +172,7 @@ def _module(
         "tenant": tenant,
         "module": module,
         "last": pages.link(pages.ago(last), scope.deliveries(**of)) if last else "never",
-        "silent": not last or last < since,
+        "silent": not last or last < timezone.now() - scope.period.length,
         "records": [pages.figure(records[state], scope.records(state, since, **of)) for state in State],
         "deliveries": [
             pages.figure(
