@@ -24,6 +24,7 @@ from .admin_filters import (
     KindFilter,
     MissingParentFilter,
     ModuleFilter,
+    OneOfParentFilter,
     ParentFilter,
     ParkedFilter,
     ReceivedBeforeFilter,
@@ -250,7 +251,7 @@ class RecordToMendAdmin(ReplayAdmin, RecordResultAdmin):
     list_display += ["delivery_page", "tenant"]
     list_display_links = ["record_id"]
     list_filter = [TenantFilter, KindFilter, ModuleFilter, MissingParentFilter, CodeFilter, FieldFilter]
-    list_filter += [AgeFilter]
+    list_filter += [AgeFilter, OneOfParentFilter]
     # The filters count what they offer; Django's counts would ask for each value anew.
     show_facets = admin.ShowFacets.NEVER
     date_hierarchy = None

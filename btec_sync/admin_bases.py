@@ -19,7 +19,7 @@ from django.utils.html import format_html, format_html_join
 from . import admin_pages as pages
 from . import exports
 from .admin_export import ExportAdmin
-from .admin_filters import ParentFilter, TenantFilter, ValuesFilter, visible_tenants
+from .admin_filters import ParentFilter, TenantFilter, ValuesFilter, may_see_deliveries, visible_tenants
 from .admin_gathered import Gathered, gathered_field
 from .models import Delivery, SyncedRecord
 from .order import delivery_of
@@ -166,7 +166,7 @@ class MirrorAdmin(ExportAdmin, ReadOnlyAdmin):
             (None, {"fields": ["zoho_id", self.tenant_shown(request), *self._values(), "children"]}),
             *self._gathered_here(request),
             ("Where it comes from", {"fields": marks}),
-            ("Timeline", {"fields": ["timeline"]}),
+            *([("Timeline", {"fields": ["timeline"]})] if may_see_deliveries(request) else []),
         ]
 
     def _gathered_here(self, request: HttpRequest) -> list[tuple[str, dict[str, list]]]:

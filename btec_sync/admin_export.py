@@ -1,7 +1,6 @@
 """Lists as files: what a list shows under its filters and its search, all pages of it."""
 
-import logging
-
+import structlog
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ERROR_FLAG, PAGE_VAR, IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
@@ -13,7 +12,7 @@ from django.utils import timezone
 from . import admin_pages as pages
 from . import exports
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 # A spreadsheet is made whole before it is sent; CSV is sent as it is read, and has no limit.
 MOST_XLSX_ROWS = 50_000
@@ -52,7 +51,7 @@ class ExportAdmin(admin.ModelAdmin):
         if form == "xlsx" and shown.result_count > MOST_XLSX_ROWS:
             self.message_user(request, too_many(shown.result_count), messages.ERROR)
             return redirect(f"{pages.url(self.model, 'changelist')}?{request.GET.urlencode()}")
-        log.info("exported list=%s form=%s user=%s", self.opts.label_lower, form, request.user.pk)
+        log.info("exported", list=self.opts.label_lower, form=form, user=request.user.pk)
         rows = shown.queryset.iterator(chunk_size=FETCHED)
         return self._as_csv(rows) if form == "csv" else self._as_xlsx(rows)
 

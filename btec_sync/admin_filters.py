@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import IncorrectLookupParameters
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Min, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -15,6 +15,8 @@ from .models import Delivery, RecordResult, State, Tenant
 from .services import services
 
 EMPTY = "(empty)"
+# In the place of a tenant's slug, which none can be.
+ACTIVE = "(active)"
 MOST_VALUES = 50
 
 
@@ -23,19 +25,28 @@ def visible_tenants(request: HttpRequest) -> QuerySet[Tenant]:
     return Tenant.objects.all() if request.user.is_superuser else Tenant.objects.filter(members=request.user)
 
 
+def may_see_deliveries(request: HttpRequest) -> bool:
+    """Whether figures and timelines are for this user: both tell of deliveries and of results."""
+    return request.user.has_perms(["btec_sync.view_delivery", "btec_sync.view_recordresult"])
+
+
 class TenantFilter(admin.SimpleListFilter):
-    """By tenant, for those who see several."""
+    """By tenant, for those who see several; or of all that are active."""
 
     title = "tenant"
     parameter_name = "tenant"
 
     def lookups(self, request, model_admin):
-        return [(tenant.slug, str(tenant)) for tenant in visible_tenants(request)]
+        visible = list(visible_tenants(request))
+        active = [] if all(tenant.active for tenant in visible) else [(ACTIVE, "All that are active")]
+        return active + [(tenant.slug, str(tenant)) for tenant in visible]
 
     def has_output(self):
         return len(self.lookup_choices) > 1
 
     def queryset(self, request, queryset):
+        if self.value() == ACTIVE:
+            return queryset.filter(tenant__active=True)
         return queryset.filter(tenant__slug=self.value()) if self.value() else queryset
 
 
@@ -186,6 +197,21 @@ class WaitsForFilter(LinkedFilter):
 
     def filtered(self, queryset, value):
         return queryset.filter(waits_for_module=value)
+
+
+class OneOfParentFilter(LinkedFilter):
+    """Of the records that wait for the same parent one: so each missing parent stands in the list once."""
+
+    title = "missing parents"
+    parameter_name = "parents"
+
+    def label(self, value):
+        return "One record for each"
+
+    def filtered(self, queryset, value):
+        parked = queryset.exclude(waits_for_id="").order_by()
+        parents = parked.values("tenant", "waits_for_module", "waits_for_id")
+        return queryset.filter(pk__in=parents.annotate(one=Min("pk")).values("one"))
 
 
 class ErrorFilter(LinkedFilter):

@@ -12,13 +12,13 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from . import admin_pages as pages
-from .admin_filters import visible_tenants
+from .admin_filters import ACTIVE, may_see_deliveries, visible_tenants
 from .admin_summary import summary
 from .figures import PERIODS, Traffic
 from .health_scope import HealthScope
-from .mending import PARKED
 from .models import Delivery, State, Tenant
 from .services import services
 
@@ -29,22 +29,23 @@ PAGE = "sync_health"
 STACKED = [State.UNCHANGED, State.NEW, State.UPDATED, State.INVALID, State.ERROR]
 
 
-def may_see(request: HttpRequest) -> bool:
-    """Whoever may not look at deliveries and results may not look at their figures."""
-    return request.user.has_perms(["btec_sync.view_delivery", "btec_sync.view_recordresult"])
-
-
 def front_page(request: HttpRequest) -> dict[str, Any] | None:
     """The summary for the admin's front page; None for whom it is not for."""
-    if not may_see(request):
+    if not may_see_deliveries(request):
         return None
-    scope = HealthScope(list(visible_tenants(request)), PERIODS[SUMMARY_PERIOD])
-    return {"summary": summary(scope), "period": scope.period, "url": reverse(PAGE)}
+    visible = list(visible_tenants(request))
+    scope = _scope(visible)
+    return {
+        "summary": summary(scope),
+        "period": scope.period,
+        "not_counted": _not_counted(scope, visible),
+        "url": reverse(PAGE),
+    }
 
 
 def sync_health(request: HttpRequest) -> HttpResponse:
     """Per tenant and module: what came in, what is stuck, and why; over a period that a link chooses."""
-    if not may_see(request):
+    if not may_see_deliveries(request):
         raise PermissionDenied
     visible = list(visible_tenants(request))
     chosen = {
@@ -52,14 +53,14 @@ def sync_health(request: HttpRequest) -> HttpResponse:
         "tenant": _choice(request, "tenant", [tenant.slug for tenant in visible]),
         "module": _choice(request, "module", services()),
     }
-    tenants = [tenant for tenant in visible if chosen["tenant"] in ("", tenant.slug)]
-    scope = HealthScope(tenants, PERIODS[chosen["period"]], chosen["tenant"], chosen["module"])
+    scope = _scope(visible, **chosen)
     context = {
         **admin.site.each_context(request),
         "title": "Sync health",
         "summary": summary(scope),
         "period": scope.period,
         "since": scope.begins[0],
+        "not_counted": _not_counted(scope, visible),
         "choices": _choices(chosen, visible),
         "several": len(scope.tenants) > 1,
         "states": State.values,
@@ -73,6 +74,23 @@ def sync_health(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "btec_sync/health.html", context)
 
 
+def _scope(
+    visible: Sequence[Tenant], period: str = SUMMARY_PERIOD, tenant: str = "", module: str = ""
+) -> HealthScope:
+    """Of the tenant that was chosen, or of all that are active: nothing can come for the others any more."""
+    counted = [one for one in visible if (one.slug == tenant if tenant else one.active)]
+    some = not tenant and len(counted) < len(visible)
+    return HealthScope(counted, PERIODS[period], ACTIVE if some else tenant, module)
+
+
+def _not_counted(scope: HealthScope, visible: Sequence[Tenant]) -> SafeString:
+    """The tenants that are left out as they are not active, each leading to its own figures."""
+    left_out = [tenant.slug for tenant in visible if scope.tenant == ACTIVE and not tenant.active]
+    return pages.joined(
+        pages.link(slug, f"{reverse(PAGE)}?{urlencode({'tenant': slug})}") for slug in left_out
+    )
+
+
 def _choice(request: HttpRequest, name: str, allowed: Iterable[str]) -> str:
     """What the address asks for, if there is such a thing."""
     value = request.GET.get(name, "")
@@ -84,7 +102,10 @@ def _choices(chosen: dict[str, str], tenants: Sequence[Tenant]) -> list[dict[str
     options = {
         "period": {name: f"last {period.title}" for name, period in PERIODS.items()},
         "module": {"": "all modules", **{module: module for module in services()}},
-        "tenant": {"": "all tenants", **{tenant.slug: tenant.slug for tenant in tenants}},
+        "tenant": {
+            "": "all tenants" if all(tenant.active for tenant in tenants) else "all that are active",
+            **{tenant.slug: tenant.slug for tenant in tenants},
+        },
     }
     return [
         {
@@ -172,7 +193,7 @@ def _module(
         "tenant": tenant,
         "module": module,
         "last": pages.link(pages.ago(last), scope.deliveries(**of)) if last else "never",
-        "silent": not last or last < since,
+        "silent": not last or last < timezone.now() - scope.period.length,
         "records": [pages.figure(records[state], scope.records(state, since, **of)) for state in State],
         "deliveries": [
             pages.figure(
@@ -188,16 +209,8 @@ def _parked(scope: HealthScope) -> list[dict[str, Any]]:
         {
             "tenant": scope.slugs[one.tenant],
             "module": one.module,
-            "waits_for": _number_of(one.waits_for, one.parents),
-            "records": pages.figure(
-                one.records,
-                scope.to_mend(
-                    kind=PARKED,
-                    module=one.module,
-                    waits_for=one.waits_for,
-                    tenant=scope.slugs[one.tenant],
-                ),
-            ),
+            "waits_for": pages.link(_number_of(one.waits_for, one.parents), scope.waiting(one, parents=1)),
+            "records": pages.figure(one.records, scope.waiting(one)),
             "since": pages.link(pages.ago(one.since), pages.url(Delivery, "change", one.first)),
         }
         for one in scope.parked

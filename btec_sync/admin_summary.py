@@ -85,14 +85,11 @@ def _stuck(scope: HealthScope) -> Iterator[Line]:
 
 
 def _waits(scope: HealthScope, parked: Parked) -> SafeString:
-    url = scope.to_mend(
-        kind=PARKED, tenant=scope.slugs[parked.tenant], module=parked.module, waits_for=parked.waits_for
-    )
     return format_html(
         "{}{} {} for {}, the oldest received {}",
         _whose(scope, parked.tenant),
         parked.module,
-        pages.link(format_html("&times;{}", f"{parked.records:,}"), url),
+        pages.link(format_html("&times;{}", f"{parked.records:,}"), scope.waiting(parked)),
         parked.waits_for,
         pages.ago(parked.since),
     )

@@ -2,16 +2,16 @@
 so a figure cannot differ from them; indexes hold all that is counted (docs/adr/0013-figures-from-indexes.md).
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import connection
 from django.db.models import Count, Min, OuterRef, QuerySet, Subquery, Sum, Value
 from django.utils import timezone
 
+from . import faults
 from .mending import to_mend
 from .models import Delivery, RecordResult, State, Tenant
 
@@ -28,9 +28,13 @@ class Period:
     step: str
     steps: int
 
+    @property
+    def length(self) -> timedelta:
+        return timedelta(**{f"{self.step}s": self.steps})
+
     def begins(self) -> list[datetime]:
-        """When each of its steps begins."""
-        back = reversed(range(self.steps))
+        """When each of its steps begins: one more than it has, as the one of now is not over yet."""
+        back = reversed(range(self.steps + 1))
         if self.step == "hour":
             hour = timezone.now().astimezone(UTC).replace(minute=0, second=0, microsecond=0)
             return [hour - timedelta(hours=n) for n in back]
@@ -123,11 +127,12 @@ def _step(scope: Scope, number: int, begins: datetime, ends: datetime | None) ->
     )
 
 
-def last_deliveries(scope: Scope) -> dict[tuple[int, str], datetime]:
-    """When each tenant's newest delivery to each module was received."""
+def last_deliveries(scope: Scope, among: QuerySet[Delivery] | None = None) -> dict[tuple[int, str], datetime]:
+    """When each tenant's newest delivery to each module was received, of all or among these."""
+    among = Delivery.objects.all() if among is None else among
     newest = {
         f"last_{module}": Subquery(
-            Delivery.objects.filter(tenant=OuterRef("pk"), module=module)
+            among.filter(tenant=OuterRef("pk"), module=module)
             .order_by("-received_at")
             .values("received_at")[:1]
         )
@@ -161,18 +166,23 @@ def not_stored(scope: Scope) -> dict[str, dict[int, int]]:
 
     Without those that are parked.
     """
-    results = RecordResult.objects.filter(**scope.of())
-    errors = to_mend(results.filter(state=State.ERROR))
-    # The states are those of the index recordresult_refused, which has to be recognised.
-    refused = results.filter(current=True, state__in=["INVALID", "ERROR"], waits_for_id="")
-    invalid = refused.filter(
-        state=State.INVALID, delivery__gte=scope.first, delivery__received_at__gte=scope.since
-    )
+    errors = to_mend(RecordResult.objects.filter(**scope.of(), state=State.ERROR))
     counts = [
         rows.order_by().values_list("state", "tenant").annotate(count=Count("*"))
-        for rows in (errors, invalid)
+        for rows in (errors, _refused(scope))
     ]
     return _nested([row for rows in counts for row in rows])
+
+
+def _refused(scope: Scope) -> QuerySet[RecordResult]:
+    """What is INVALID since then and not parked."""
+    # The states are those of the index recordresult_refused, which has to be recognised.
+    refused = RecordResult.objects.filter(
+        **scope.of(), current=True, state__in=["INVALID", "ERROR"], waits_for_id=""
+    )
+    return refused.filter(
+        state=State.INVALID, delivery__gte=scope.first, delivery__received_at__gte=scope.since
+    )
 
 
 def _nested(rows: Iterable[tuple[str, int, int]]) -> dict[str, dict[int, int]]:
@@ -193,37 +203,26 @@ def parked(scope: Scope) -> list[Parked]:
     return _dated(sorted((Parked(*row) for row in rows), key=lambda found: -found.records))
 
 
-# How each database unfolds a list of errors, and takes a name out of one.
-UNFOLD = {
-    "postgresql": ("jsonb_array_elements(result.errors)", "error.value ->> '{}'"),
-    "sqlite": ("json_each(result.errors)", "json_extract(error.value, '$.{}')"),
-}
-
-
 def frequent_errors(scope: Scope) -> list[FrequentError]:
-    """What most records of a tenant were refused for since then. Without those that are parked."""
-    if not scope.tenants:
-        return []
-    errors, name = UNFOLD[connection.vendor]
-    tenants, modules = (", ".join(["%s"] * len(values)) for values in (scope.tenants, scope.modules))
-    since = connection.ops.adapt_datetimefield_value(scope.since)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT result.tenant_id, result.module, {name.format("field")}, {name.format("code")},
-                count(*), min(delivery.id)
-            FROM btec_sync_recordresult AS result
-            JOIN btec_sync_delivery AS delivery ON delivery.id = result.delivery_id
-            CROSS JOIN {errors} AS error
-            WHERE result.tenant_id IN ({tenants}) AND delivery.tenant_id IN ({tenants})
-              AND result.module IN ({modules}) AND delivery.module IN ({modules})
-              AND result.current AND result.state IN ('INVALID', 'ERROR') AND result.waits_for_id = ''
-              AND result.state = 'INVALID' AND result.delivery_id >= %s AND delivery.received_at >= %s
-            GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC, 1, 2, 3, 4 LIMIT {MOST_ERRORS}
-            """,
-            [*scope.tenants, *scope.tenants, *scope.modules, *scope.modules, scope.first, since],
-        )
-        return _dated([FrequentError(*row) for row in cursor.fetchall()])
+    """What most records of a tenant were refused for since then. Without those that are parked.
+
+    By the fields and codes that are kept to filter by, so that each is what its list finds.
+    """
+    alike = (
+        _refused(scope)
+        .order_by()
+        .values_list("tenant", "module", "faults")
+        .annotate(records=Count("*"), first=Min("delivery"))
+    )
+    records: Counter[tuple] = Counter()
+    firsts: dict[tuple, int] = {}
+    for tenant, module, text, count, first in alike:
+        for pair in faults.pairs(text):
+            place = tenant, module, *pair
+            records[place] += count
+            firsts[place] = min(first, firsts.get(place, first))
+    most = sorted(records, key=lambda place: (-records[place], place))[:MOST_ERRORS]
+    return _dated([FrequentError(*place, records[place], firsts[place]) for place in most])
 
 
 def _dated(found: list[Any]) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from . import admin_pages as pages
 from . import figures
 from .figures import FrequentError, Parked, Period, Traffic
+from .mending import PARKED
 from .models import Delivery, RecordResult, RecordToMend, State, Tenant
 from .services import services
 
@@ -19,7 +20,7 @@ class HealthScope:
 
     tenants: Sequence[Tenant]
     period: Period
-    #: The one tenant, the one module that was chosen.
+    #: The one tenant that was chosen, or ACTIVE where there are others that are not; the one module.
     tenant: str = ""
     module: str = ""
 
@@ -75,6 +76,16 @@ class HealthScope:
 
     def to_mend(self, **filters: Any) -> str:
         return pages.list_url(RecordToMend, **self._narrowed(filters))
+
+    def waiting(self, parked: Parked, **filters: Any) -> str:
+        """The records that wait."""
+        return self.to_mend(
+            kind=PARKED,
+            tenant=self.slugs[parked.tenant],
+            module=parked.module,
+            waits_for=parked.waits_for,
+            **filters,
+        )
 
     def records(self, state: str, since: datetime, **filters: Any) -> str:
         """The records in a state of deliveries received since then.

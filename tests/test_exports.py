@@ -11,6 +11,7 @@ from decimal import Decimal
 
 import openpyxl
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from btec_sync import admin_export, exports
@@ -19,7 +20,6 @@ from btec_sync.reference.models import Student
 from payments.models import Payment
 from tests import factories
 from tests.admin import MIRRORS, fill, links, staff, superuser, text, url
-from tests.api import Sender
 from tests.conftest import payload
 from units.models import Unit
 
@@ -290,11 +290,21 @@ def test_nobody_waits_for_the_library_before_a_spreadsheet_is_made():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_an_export_is_in_the_log_without_what_is_in_it(client, sender, caplog):
-    Sender().post("students", factories.StudentRecord(Name="Layla"))
-    caplog.clear()
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+def test_an_export_is_in_the_log_without_what_is_in_it(client, sender, log_lines, form):
+    sender.post("students", factories.StudentRecord(Name="Layla"))
 
-    client.get(url(Student, "export", "csv"), {"q": "Layla"})
+    content(client.get(url(Student, "export", form), {"q": "Layla"}))
 
-    assert "exported list=reference.student form=csv user=" in caplog.text
-    assert "Layla" not in caplog.text
+    _, exported, request, sent = log_lines()
+    assert {name: exported[name] for name in ("event", "level", "list", "form", "user")} == {
+        "event": "exported",
+        "level": "info",
+        "list": "reference.student",
+        "form": form,
+        "user": User.objects.get(username="root").pk,
+    }
+    assert (request["event"], sent["event"]) == ("request_finished", "streaming_finished")
+    assert exported["request_id"] == request["request_id"] == sent["request_id"]
+    for word in ("Layla", "root"):
+        assert word not in str([exported, request, sent])

@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from btec_sync.models import Delivery, RecordToMend, State
+from btec_sync.models import Delivery, RecordToMend, State, Tenant
 from tests import factories
 from tests.admin import fill, superuser, text, url
 from tests.api import Sender, receive
@@ -91,6 +91,20 @@ def test_after_an_erasure_they_agree_as_well(traffic, settings):
     assert 0 < after < before
 
 
+def test_a_tenant_that_is_not_active_is_in_neither(traffic, settings):
+    settings.BTEC_METRICS_TOKEN = TOKEN
+    Tenant.objects.filter(slug="zarqa").update(active=False)
+    client = superuser()
+    metrics = read(client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).content)
+
+    said = health(client, "", "payments")
+
+    assert {tenant for tenant, *_ in metrics["btec_records"]} == {"amman"}
+    for state in State.values:
+        assert said[state] == metrics["btec_records"]["amman", "payments", state], state
+    assert said["parked"] == metrics["btec_parked_records"]["amman", "payments"] > 0
+
+
 def health(client, tenant: str, module: str) -> Counter[str]:
     """The figures of the page's table by module, and how many are parked; each is what its list shows."""
     source = client.get(PAGE, {"period": "24h", "tenant": tenant, "module": module}).content.decode()
@@ -101,7 +115,7 @@ def health(client, tenant: str, module: str) -> Counter[str]:
         if "records=" not in address:
             assert shown(client, address) == count, address
     for address, _, count in figures_in(rest.split("Most frequent")[0]):
-        said["parked"] += count
+        said["missing parents" if "parents=" in address else "parked"] += count
         assert "mistyped" not in text(client.get(address))
         assert shown(client, address) == count, address
     return said

@@ -18,6 +18,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
+from btec_sync.imports import Imported, import_records
+from btec_sync.mending import PARKED
 from btec_sync.metrics.durations import observe
 from btec_sync.models import Delivery, State
 from btec_sync.services import services
@@ -27,6 +29,7 @@ from tests.api import Sender, receive
 ROOT = Path(__file__).parent.parent
 TOKEN = "a-token-for-the-tests"
 SERIES = re.compile(r"\bbtec_\w+")
+COUNTS = ("btec_deliveries", "btec_records", "btec_recent_deliveries", "btec_recent_records")
 
 
 @pytest.fixture(autouse=True)
@@ -81,8 +84,10 @@ def test_a_tenant_that_has_sent_nothing_has_every_count_at_nought_and_no_age(ten
 
     assert len(found["btec_deliveries"]) == len(services()) * len(Delivery.State)
     assert len(found["btec_records"]) == len(services()) * len(State)
+    assert len(found["btec_recent_deliveries"]) == len(services()) * len(Delivery.State)
+    assert len(found["btec_recent_records"]) == len(services()) * len([*State, PARKED])
     assert len(found["btec_parked_records"]) == len(services())
-    assert not any(sum(found[name].values()) for name in ("btec_deliveries", "btec_records"))
+    assert not any(sum(found[name].values()) for name in COUNTS)
     assert not found["btec_last_delivery_age_seconds"]
     assert not found["btec_oldest_parked_age_seconds"]
 
@@ -105,6 +110,97 @@ def test_a_delivery_from_a_clock_that_is_ahead_is_not_younger_than_nought(sender
     Delivery.objects.update(received_at=timezone.now() + timedelta(minutes=5))
 
     assert scrape()["btec_last_delivery_age_seconds"]["default", "units"] == 0
+
+
+def test_an_import_does_not_make_silence_shorter(sender, tenant, scrape):
+    sender.post("units", factories.UnitRecord(), **{"User-Agent": "Zoho-Deluge"})
+    sender.post("students", factories.StudentRecord())
+    Delivery.objects.update(received_at=timezone.now() - timedelta(days=3))
+    for module in ("units", "students", "programs"):
+        record = json.dumps(factories.RECORDS[module]()).encode()
+        list(import_records(tenant, module, [(1, record)], Imported()))
+
+    ages = scrape()["btec_last_delivery_age_seconds"]
+
+    assert ages.keys() == {("default", "units"), ("default", "students")}
+    assert min(ages.values()) >= 3 * 86_400
+
+
+def recent(found, module: str = "payments") -> dict[str, float]:
+    """How many records of the last hour are in each state, those in which none is left out."""
+    states = [*State.values, PARKED]
+    counts = {state: found["btec_recent_records"]["default", module, state] for state in states}
+    return {state: count for state, count in counts.items() if count}
+
+
+def test_of_the_last_hour_what_waits_is_parked_and_only_what_is_refused_is_invalid(sender, scrape, replay):
+    waiting = [factories.PaymentRecord(Registration={"id": f"r{n}"}) for n in range(3)]
+    sender.post("payments", *waiting, {"id": "bad"})
+    sender.post("payments", *waiting)
+    replay()
+
+    assert recent(scrape()) == {"INVALID": 1, "parked": 6}
+
+
+def test_what_was_parked_twice_and_is_sent_with_its_parent_is_not_refused(sender, parents, scrape):
+    waiting = [factories.PaymentRecord(id=f"p{n}", Registration={"id": "mistyped"}) for n in range(3)]
+    sender.post("payments", *waiting)
+    sender.post("payments", *waiting)
+
+    sender.post("payments", *({**record, "Registration": {"id": "reg_456"}} for record in waiting))
+
+    found = scrape()
+    assert recent(found) == {"NEW": 3, "parked": 6}
+    assert found["btec_parked_records"]["default", "payments"] == 0
+
+
+def test_what_was_released_within_the_hour_is_parked_no_more(sender, parents, scrape):
+    sender.post("payments", factories.PaymentRecord(Registration={"id": "late"}), {"id": "bad"})
+
+    sender.post("registrations", factories.RegistrationRecord(id="late"))
+
+    assert recent(scrape()) == {"NEW": 1, "INVALID": 1}
+
+
+def test_what_is_older_than_an_hour_is_not_recent_even_if_it_is_replayed_or_goes_on(
+    sender, parents, scrape, replay
+):
+    sender.post("payments", factories.PaymentRecord(Registration={"id": "late"}), {"id": "bad"})
+    sender.post_body("payments", "no JSON")
+    Delivery.objects.update(received_at=timezone.now() - timedelta(minutes=61))
+    sender.post("payments", {"id": "bad"})
+
+    replay("--all")
+    found = scrape()
+
+    assert recent(found) == {"INVALID": 1}
+    deliveries = found["btec_recent_deliveries"]
+    assert {place: n for place, n in deliveries.items() if n} == {("default", "payments", "incomplete"): 1}
+    assert found["btec_parked_records"]["default", "payments"] == 1
+
+
+def test_deliveries_of_the_last_hour_are_counted_by_state(sender, scrape):
+    sender.post("units", factories.UnitRecord())
+    sender.post_body("units", "no JSON")
+
+    deliveries = scrape()["btec_recent_deliveries"]
+
+    assert {state: n for (_, _, state), n in deliveries.items() if n} == {"done": 1, "rejected": 1}
+
+
+def test_what_another_tenant_sent_is_not_in_ours(sender, scrape):
+    factories.TenantFactory(slug="other")
+    Sender("other").post("payments", factories.PaymentRecord(Registration={"id": "late"}), {"id": "bad"})
+
+    found = scrape()
+
+    assert recent(found) == {}
+    assert found["btec_recent_records"]["other", "payments", "INVALID"] == 1
+    assert found["btec_recent_records"]["other", "payments", "parked"] == 1
+
+
+def test_without_a_tenant_there_is_nothing_to_tell_but_the_database(scrape):
+    assert {name for name, series in scrape().items() if series} == {"btec_database_up"}
 
 
 def test_parked_records_are_counted_until_they_are_released(sender, parents, scrape):
@@ -158,7 +254,7 @@ def test_the_number_of_queries_does_not_grow_with_tenants_and_deliveries(sender,
         for module, record in factories.RECORDS.items():
             other.post(module, record())
 
-    assert before == queries() == 3
+    assert before == queries() == 6
 
 
 def test_where_the_database_fails_it_is_told_and_nothing_is_made_up(tenant, scrape):

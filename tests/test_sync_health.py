@@ -195,7 +195,7 @@ def test_the_chart_says_what_its_table_says(client, db):
     )
     totals = {dataset["label"]: sum(dataset["data"]) for dataset in chart["datasets"]}
 
-    assert len(chart["labels"]) == 7
+    assert len(chart["labels"]) == 8
     assert totals == {
         state: sum(getattr(delivery, state.lower()) for delivery in Delivery.objects.all()) for state in State
     }
@@ -277,14 +277,72 @@ def test_a_day_begins_at_midnight_where_the_college_is(client, sender, settings)
     assert {row.begins: row.records["NEW"] for row in rows} == {days[-2]: 1, days[-1]: 1}
 
 
+def test_errors_are_counted_as_their_list_finds_them(client, sender):
+    both = {"Shoe  Size": 1, "Shoe Size": 2}
+    sender.post("units", factories.UnitRecord(**{"Shoe  Size": 1}), factories.UnitRecord(**{"Shoe Size": 1}))
+    sender.post("units", factories.UnitRecord(**both), 7)
+
+    source = client.get(PAGE).content.decode().split("Most frequent errors since")[1]
+
+    found = figures_in(source)
+    assert [count for _, _, count in found] == [3, 1]
+    for address, _, count in found:
+        assert shown(client, address) == count, address
+    assert "Shoe Size: unexpected field" in source
+
+
+def test_what_they_wait_for_leads_to_one_record_for_each_parent(client, sender):
+    waiting = [("p1", "r1"), ("p2", "r1"), ("p3", "r1"), ("p4", "r2")]
+    sender.post("payments", *(factories.PaymentRecord(id=p, Registration={"id": r}) for p, r in waiting))
+    sender.post("grades", factories.GradeRecord())
+
+    source = client.get(PAGE, {"module": "payments"}).content.decode()
+    found = figures_in(source.split("Parked now")[1].split("Most frequent")[0])
+
+    assert [count for _, _, count in found] == [4, 2]
+    assert [shown(client, address) for address, _, _ in found] == [4, 2]
+    listed = text(client.get(found[1][0]))
+    assert "registrations r1" in listed
+    assert "registrations r2" in listed
+
+
 def test_an_hour_that_comes_twice_is_two(monkeypatch, settings):
     settings.TIME_ZONE = "Europe/Berlin"
     monkeypatch.setattr(timezone, "now", lambda: datetime(2026, 10, 25, 3, 30, tzinfo=UTC))
 
     begins = figures.PERIODS["24h"].begins()
 
-    assert len(set(begins)) == 24
+    assert len(set(begins)) == 25
     assert [hour.astimezone(UTC).hour for hour in begins[-4:]] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("period", "hours"), [("24h", 24), ("7d", 7 * 24), ("30d", 30 * 24)])
+def test_a_period_is_at_least_as_long_as_it_is_called(client, sender, monkeypatch, period, hours):
+    now = datetime(2026, 11, 26, 18, 59, tzinfo=UTC)
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    sender.post("units", factories.UnitRecord(), {"id": "bad"})
+    Delivery.objects.update(received_at=now - timedelta(hours=hours) + timedelta(seconds=1))
+
+    source = client.get(PAGE, {"period": period, "module": "units"}).content.decode()
+
+    by_module = source.split("By module, since")[1].split("Parked now")[0]
+    assert [count for _, _, count in figures_in(by_module)] == [1, 1, 1]  # NEW, INVALID, incomplete
+    assert "silent" not in by_module
+
+
+@pytest.mark.parametrize(
+    ("period", "hours"),
+    [("24h", 24), ("7d", 7 * 24), ("30d", 30 * 24)],
+)
+def test_silent_is_who_sent_nothing_for_as_many_hours(client, sender, period, hours):
+    sender.post("units", factories.UnitRecord())
+    for seconds, silent in ((-60, False), (60, True)):
+        ago = timedelta(hours=hours, seconds=seconds)
+        Delivery.objects.update(received_at=timezone.now() - ago)
+
+        source = client.get(PAGE, {"period": period, "module": "units"}).content.decode()
+
+        assert ('class="btec-silent"' in source) == silent
 
 
 # --- Who sees what -----------------------------------------------------------------------------------
@@ -322,6 +380,30 @@ def test_who_is_not_logged_in_is_asked_to(db):
     assert Client().get(PAGE).url == f"/admin/login/?next={PAGE}"
 
 
+def test_who_is_not_active_is_not_counted_and_can_be_chosen(client, db):
+    all_kinds()
+    Tenant.objects.filter(slug="zarqa").update(active=False)
+
+    for said in (front(client), page(client)):
+        assert "1 delivery failed" in said
+        assert "Not active, and not counted here: zarqa" in said
+    for address, _, count in figures_of(client.get(PAGE)):
+        if "records=UNCHANGED" not in address:
+            assert shown(client, address) == count, address
+    chosen = page(client, tenant="zarqa")
+    assert "1 delivery failed" in chosen
+    assert "Not active" not in chosen
+
+
+def test_whose_only_tenant_is_not_active_is_told_so(db):
+    tenant = fill("amman", "amman")
+    Tenant.objects.update(active=False)
+
+    for said in (front(client := staff(tenant)), page(client)):
+        assert "Nothing has been delivered to an active tenant yet." in said
+        assert "Not active, and not counted here: amman" in said
+
+
 # --- Addresses and queries ---------------------------------------------------------------------------
 
 GARBAGE = [
@@ -342,8 +424,8 @@ def test_no_address_breaks_the_page_or_its_filters(client, db):
     for value in GARBAGE:
         for name in ("period", "tenant", "module"):
             assert client.get(PAGE, {name: value}).status_code == 200
-        for name in ("since", "before", "records", "waits_for", "error", "current"):
-            for kind in ("delivery", "recordresult"):
+        for name in ("since", "before", "records", "waits_for", "error", "current", "parents"):
+            for kind in ("delivery", "recordresult", "recordtomend"):
                 response = client.get(f"/admin/btec_sync/{kind}/", {name: value}, follow=True)
                 assert response.status_code in (200, 400), (name, value)
 

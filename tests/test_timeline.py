@@ -3,10 +3,12 @@
 import re
 
 import pytest
+from django.contrib.auth.models import Permission
 
 from btec_sync.models import Delivery
+from btec_sync.reference.models import Student
 from tests import factories, test_oracle
-from tests.admin import links, page_of, superuser, text
+from tests.admin import links, page_of, staff, superuser, text
 from tests.test_sync_health import shown
 
 
@@ -17,6 +19,21 @@ def client(db):
 
 def timeline(client, record) -> str:
     return text(client.get(page_of(record))).rsplit("Timeline:", 1)[1]
+
+
+@pytest.mark.parametrize("missing", [None, "view_delivery", "view_recordresult"])
+def test_who_may_not_look_at_deliveries_and_results_sees_no_timeline(tenant, sender, missing):
+    sender.post("students", {"id": "s", "Name": "Layla"}, {"id": "s", "Name": "Sara"})
+    client = staff(tenant)
+    user = tenant.members.get()
+    user.user_permissions.remove(*Permission.objects.filter(codename=missing))
+
+    response = client.get(page_of(Student.objects.get()))
+
+    assert response.status_code == 200
+    assert "Where it comes from" in text(response)
+    for part in ("Timeline", "Layla → Sara", "Student created"):
+        assert (part in text(response)) == (missing is None), part
 
 
 class TestTimeline:

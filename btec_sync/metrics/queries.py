@@ -1,13 +1,21 @@
-"""What /metrics asks the database: three queries, however many tenants there are."""
+"""What /metrics asks the database: six queries, however many tenants there are."""
 
 import datetime
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from django.db.models import Count, Max, Min, Sum
+from django.db.models import Count, Min, Q, Sum
 
-from btec_sync.mending import to_mend
+from btec_sync import figures
+from btec_sync.imports import HEADERS
+from btec_sync.mending import PARKED, to_mend
 from btec_sync.models import Delivery, RecordResult, State, Tenant
+
+# What an operator reads in from a file says nothing of whether Zoho still sends. A header that is missing
+# is equal to nothing and different from nothing, so it is asked for by itself.
+PROGRAM = "headers__User-Agent"
+NOT_IMPORTED = Q((f"{PROGRAM}__isnull", True)) | ~Q((PROGRAM, HEADERS["User-Agent"]))
 
 
 @dataclass(slots=True)
@@ -19,7 +27,6 @@ class Arrived:
     state: str
     deliveries: int
     records: dict[str, int]
-    newest: datetime.datetime
 
 
 @dataclass(slots=True)
@@ -44,11 +51,47 @@ def arrived(tenants: dict[int, str]) -> Iterator[Arrived]:
         Delivery.objects.filter(tenant__in=list(tenants))
         .order_by()
         .values_list("tenant", "module", "state")
-        .annotate(deliveries=Count("*"), **sums, newest=Max("received_at"))
+        .annotate(deliveries=Count("*"), **sums)
     )
-    for tenant, module, state, deliveries, *counts, newest in rows:
+    for tenant, module, state, deliveries, *counts in rows:
         records = dict(zip(sums, counts, strict=True))
-        yield Arrived(tenants[tenant], module, state, deliveries, records, newest)
+        yield Arrived(tenants[tenant], module, state, deliveries, records)
+
+
+def newest(tenants: dict[int, str], scope: figures.Scope) -> dict[tuple[str, str], datetime.datetime]:
+    """When the last delivery of each tenant to each module was received, whenever that was; no imports."""
+    found = figures.last_deliveries(scope, Delivery.objects.filter(NOT_IMPORTED))
+    return {(tenants[pk], module): received for (pk, module), received in found.items()}
+
+
+def recent(tenants: dict[int, str], scope: figures.Scope) -> list[Arrived]:
+    """What was received since then, by module and state. Parked records are PARKED, not INVALID."""
+    traffic = figures.traffic(scope, [scope.since])
+    waiting = _waiting(replace(scope, first=min((row.first for row in traffic), default=0)))
+    found = []
+    for row in traffic:
+        records = {state.value: count for state, count in row.records.items()}
+        # What came between the two queries may be parked, and not counted yet.
+        parked = min(waiting[row.tenant, row.module, row.state], records[State.INVALID])
+        records |= {State.INVALID.value: records[State.INVALID] - parked, PARKED: parked}
+        found.append(Arrived(tenants[row.tenant], row.module, row.state, row.deliveries, records))
+    return found
+
+
+def _waiting(scope: figures.Scope) -> Counter[tuple[int, str, str]]:
+    """How many records wait for a parent, of the deliveries received since then, by tenant, module and state.
+
+    Also those that came again since: each is INVALID in the counts of its own delivery.
+    """
+    rows = (
+        RecordResult.objects.filter(**scope.of(), current=True)
+        .exclude(waits_for_id="")
+        .filter(delivery__gte=scope.first, delivery__received_at__gte=scope.since)
+        .order_by()
+        .values_list("tenant", "module", "delivery__state")
+        .annotate(records=Count("*"))
+    )
+    return Counter({(tenant, module, state): records for tenant, module, state, records in rows})
 
 
 def parked(tenants: dict[int, str]) -> Iterator[Parked]:

@@ -12,10 +12,16 @@ from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from btec_sync import figures
+from btec_sync.mending import PARKED
 from btec_sync.models import Delivery, State
 from btec_sync.services import services
 
 from . import queries
+
+#: What the alert on refused records looks at. A window in the database and not a difference between two
+#: scrapes, as totals also fall: where old deliveries are pruned, and where parked records go on.
+RECENT = datetime.timedelta(hours=1)
 
 
 class Totals:
@@ -31,48 +37,57 @@ class Totals:
 
 
 def _totals() -> Iterator[Metric]:
+    now = timezone.now()
     tenants = queries.tenants()
+    scope = figures.Scope(list(tenants), list(services()), now - RECENT)
     arrived = list(queries.arrived(tenants))
+    recent = queries.recent(tenants, scope)
+    newest = queries.newest(tenants, scope)
     parked = list(queries.parked(tenants))
     slugs = list(tenants.values())
-    now = timezone.now()
-    yield _deliveries(slugs, arrived)
-    yield _records(slugs, arrived)
-    yield _last_delivery(arrived, now)
+    yield _deliveries(
+        slugs, arrived, "btec_deliveries", "Deliveries that are stored, by the state they are in."
+    )
+    yield _records(
+        slugs, arrived, State.values, "btec_records", "Records of these, by what became of them last."
+    )
+    yield _deliveries(slugs, recent, "btec_recent_deliveries", "The deliveries of the last hour.")
+    yield _records(
+        slugs,
+        recent,
+        [*State.values, PARKED],
+        "btec_recent_records",
+        "The records of the last hour. What waits for a parent is parked, and not INVALID.",
+    )
+    yield _last_delivery(newest, now)
     yield _parked(slugs, parked)
     yield _oldest_parked(parked, now)
 
 
-def _deliveries(tenants: list[str], arrived: Iterable[queries.Arrived]) -> Metric:
+def _deliveries(tenants: list[str], arrived: Iterable[queries.Arrived], name: str, says: str) -> Metric:
     counts = Counter({(row.tenant, row.module, row.state): row.deliveries for row in arrived})
-    metric = GaugeMetricFamily(
-        "btec_deliveries", "Deliveries that are stored, by the state they are in.", labels=LABELS
-    )
+    metric = GaugeMetricFamily(name, says, labels=LABELS)
     for series in _every(tenants, Delivery.State.values):
         metric.add_metric(series, counts[series])
     return metric
 
 
-def _records(tenants: list[str], arrived: Iterable[queries.Arrived]) -> Metric:
+def _records(
+    tenants: list[str], arrived: Iterable[queries.Arrived], states: Iterable[str], name: str, says: str
+) -> Metric:
     counts: Counter[tuple[str, str, str]] = Counter()
     for row in arrived:
         counts.update({(row.tenant, row.module, state): count for state, count in row.records.items()})
-    metric = GaugeMetricFamily(
-        "btec_records", "Records of these deliveries, by what became of them last.", labels=LABELS
-    )
-    for series in _every(tenants, State.values):
+    metric = GaugeMetricFamily(name, says, labels=LABELS)
+    for series in _every(tenants, states):
         metric.add_metric(series, counts[series])
     return metric
 
 
-def _last_delivery(arrived: Iterable[queries.Arrived], now: datetime.datetime) -> Metric:
-    newest: dict[tuple[str, str], datetime.datetime] = {}
-    for row in arrived:
-        pair = row.tenant, row.module
-        newest[pair] = max(row.newest, newest.get(pair, row.newest))
+def _last_delivery(newest: dict[tuple[str, str], datetime.datetime], now: datetime.datetime) -> Metric:
     metric = GaugeMetricFamily(
         "btec_last_delivery_age_seconds",
-        "Time since the last delivery. A module that nothing ever came for has none.",
+        "Time since the last delivery that was no import. A module that nothing ever came for has none.",
         labels=LABELS[:2],
     )
     for pair, time in newest.items():

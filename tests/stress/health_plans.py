@@ -1,4 +1,5 @@
-"""How the database finds the figures of sync health, at a million results, on an empty PostgreSQL database:
+"""How the database finds the figures of sync health and of /metrics, at a million results, on an empty
+PostgreSQL database:
 
 bin/with-postgres .venv/bin/python -m tests.stress.health_plans
 """
@@ -7,6 +8,8 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 DELIVERIES = 300_000
 RESULTS = 1_000_000
@@ -74,24 +77,36 @@ def main() -> None:
 
 
 def show(title: str) -> None:
-    """Every query of the front page and of the longest period's page, its plan and its time."""
+    """Every query of the front page, of the longest period's page and of a scrape, its plan and its time."""
     from django.contrib.auth.models import User
-    from django.db import connection
     from django.test import Client
-    from django.test.utils import CaptureQueriesContext
+
+    from btec_sync.metrics.views import exposition
 
     client = Client(SERVER_NAME="localhost")
     client.force_login(User.objects.get_or_create(username="root", is_staff=True, is_superuser=True)[0])
+
+    def page(address: str) -> None:
+        assert client.get(address).status_code == 200
+
     for address in ("/admin/", "/admin/sync-health/?period=30d"):
-        for _ in range(2):
-            with CaptureQueriesContext(connection) as queries:
-                began = time.perf_counter()
-                assert client.get(address).status_code == 200
-                took = time.perf_counter() - began
-        say(f"\n== {address} {title}: {took * 1000:.0f} ms, {len(queries)} queries")
-        for query in queries:
-            if "btec_sync_delivery" in query["sql"] or "btec_sync_recordresult" in query["sql"]:
-                explain(query["sql"])
+        measure(f"{address} {title}", lambda address=address: page(address))
+    measure(f"/metrics {title}", exposition)
+
+
+def measure(title: str, ask: Callable[[], Any]) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    for _ in range(2):
+        with CaptureQueriesContext(connection) as queries:
+            began = time.perf_counter()
+            ask()
+            took = time.perf_counter() - began
+    say(f"\n== {title}: {took * 1000:.0f} ms, {len(queries)} queries")
+    for query in queries:
+        if "btec_sync_delivery" in query["sql"] or "btec_sync_recordresult" in query["sql"]:
+            explain(query["sql"])
 
 
 def explain(sql: str) -> None:
