@@ -120,7 +120,8 @@ def fill_payments(count: int, tenants: int, first_tenant: int) -> None:
 
 
 def fill_results(count: int, tenant: int) -> None:
-    """Results of deliveries of the first tenant: nine NEW, then one INVALID."""
+    """Results of deliveries of the first tenant: nine NEW, then one INVALID, whose amount is out of range."""
+    from btec_sync import faults
     from btec_sync.models import Delivery, RecordResult
 
     body = records.body(records.payments(0, 3))  # a thousand would only take room
@@ -137,6 +138,7 @@ def fill_results(count: int, tenant: int) -> None:
         position=f"n % {BATCH}",
         zoho_id=f"CAST({records.FIRST_PAYMENT} + n AS text)",
         state="CASE WHEN n % 10 = 9 THEN 'INVALID' ELSE 'NEW' END",
+        faults=f"CASE WHEN n % 10 = 9 THEN '{faults.text([('Amount', 'out_of_range')])}' ELSE '' END",
     )
 
 

@@ -23,11 +23,17 @@ from benchmarks.processes import tree
 
 PER_PAGE = 100
 #: A page is added by a line here. {delivery} is the newest delivery's number, {payment} a payment's,
-#: {last_page} the last of the payments of one college.
+#: {student} that of its student, {last_page} the last page of the payments of one college.
 PAGES = [
     "/admin/",
-    "/admin/sync-health/",
+    "/admin/sync-health/?period=24h",
+    "/admin/sync-health/?period=7d",
+    "/admin/sync-health/?period=30d",
     "/admin/btec_sync/recordtomend/",
+    "/admin/btec_sync/recordtomend/?kind=INVALID",
+    "/admin/btec_sync/recordtomend/?module=payments&age=0",
+    "/admin/btec_sync/recordtomend/?code=out_of_range",
+    "/admin/btec_sync/recordtomend/?q=5876876000000001239",
     "/admin/btec_sync/delivery/",
     "/admin/btec_sync/delivery/?state__exact=incomplete",
     "/admin/btec_sync/delivery/{delivery}/change/",
@@ -42,6 +48,7 @@ PAGES = [
     "/admin/payments/payment/{payment}/change/",
     "/admin/reference/student/",
     "/admin/reference/student/?q=Student+777",
+    "/admin/reference/student/{student}/change/",
     "/admin/registrations/registration/",
     "/admin/units/unit/",
     "/admin/grades/grade/",
@@ -56,6 +63,7 @@ def main(rounds: int, warm_up: int, postmaster: int) -> None:
     numbers = {
         "delivery": Delivery.objects.order_by("-pk").values_list("pk", flat=True).first(),
         "payment": payments.order_by("pk").values_list("pk", flat=True).first(),
+        "student": payments.order_by("pk").values_list("registration__student", flat=True).first(),
         "last_page": -(-payments.count() // PER_PAGE),
     }
     addresses = [address.format(**numbers) for address in PAGES]

@@ -15,16 +15,30 @@ class Report:
     goals: list[tuple[str, ...]] = field(default_factory=list)
     medians: list[tuple[str, ...]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    #: Goals that had to be met.
+    failed: list[str] = field(default_factory=list)
 
     def goal(
-        self, number: int, what: str, found: Sample, *, most: float | None = None, least: float | None = None
+        self,
+        number: int,
+        what: str,
+        found: Sample,
+        *,
+        most: float | None = None,
+        least: float | None = None,
+        must: bool = False,
     ) -> None:
-        """A figure of a goal: at most, at least, or with no aim, for comparison."""
+        """A figure of a goal: at most, at least, or with no aim, for comparison.
+
+        One that is no time, and so the same on every machine, must be met.
+        """
         aim = verdict = ""
         if most is not None:
             aim, verdict = f"≤ {most:g}", "met" if found.median <= most else "missed"
         elif least is not None:
             aim, verdict = f"≥ {least:g}", "met" if found.median >= least else "missed"
+        if must and verdict == "missed":
+            self.failed.append(what)
         row = (str(number), what, figure(found.median), span(found), figure(found.cpu_median), aim, verdict)
         self.goals.append(row)
 

@@ -1,6 +1,6 @@
 """Reading what Zoho exports: the CSV of a Bulk Read job, the ZIP that it comes in, and JSON lines.
 
-Streamed: one line is in memory at a time, and everything is bounded before it can cost anything. What
+Streamed: one record is in memory at a time, and everything is bounded before it can cost anything. What
 comes out are records as JSON text, as a sender would write them.
 https://www.zoho.com/crm/developer/docs/api/v8/bulk-read/download-result.html
 """
@@ -10,15 +10,18 @@ import json
 import re
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from django.conf import settings
+
 from . import fields, wire
 from .serializers import RecordSerializer, is_system_field
 
-LONGEST_LINE = 1024 * 1024
+PIECE = 1024 * 1024
 #: A number as JSON spells it.
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 BOM = b"\xef\xbb\xbf"
@@ -32,69 +35,173 @@ class WrongFile(ValueError):
         super().__init__(f"line {line:,}: {message}" if line else message)
 
 
-class Export:
-    """A file of records. `size` is that of its content, `read` how far we are."""
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """What is wrong meanwhile is wrong in this file, and says so."""
+    try:
+        yield
+    except WrongFile as error:
+        raise WrongFile(f"{path}: {error}") from error
 
-    def __init__(self, stream: IO[bytes], size: int, *, is_csv: bool, most_bytes: int) -> None:
+
+class Export:
+    """A file of a module's records. `size` is that of its content, `read` how far we are.
+
+    `missing` are the module's fields that a CSV has no column for, and that nobody wants to be empty. Of a
+    record no more is read than a request may bring, what is left out of it included.
+    """
+
+    def __init__(self, path: Path, stream: IO[bytes], size: int, *, is_csv: bool, most_bytes: int) -> None:
+        self.path = path
         self.stream = stream
         self.size = size
         self.is_csv = is_csv
         self.most_bytes = most_bytes
+        self.most_of_record = settings.BTEC_MAX_BODY_BYTES
         self.read = 0
         self.line = 0
+        self.missing: list[str] = []
+        self._next_record()
 
-    def records(
-        self, serializer: type[RecordSerializer], *, ignore_unknown: bool
-    ) -> Iterator[tuple[int, bytes]]:
+    def begin(self, serializer: type[RecordSerializer], *, ignore_unknown: bool, empty_missing: bool) -> None:
+        """Reads the header, where there is one. Raises WrongFile."""
+        if not self.is_csv:
+            return
+        self._rows = self._read_rows()
+        _, header = next(self._rows, (0, []))
+        if not header:
+            raise WrongFile("the file is empty; expected a header with the fields' API names.")
+        self._columns = _columns(header, serializer, ignore_unknown=ignore_unknown)
+        found = {column[0] for column in self._columns if column}
+        self.missing = [name for name in serializer.data_fields() if name not in found]
+        if empty_missing:
+            if required := [name for name in self.missing if serializer._declared_fields[name].required]:
+                raise WrongFile(f"the header has no {_named(required)}, and no record can be without.")
+            self.missing = []
+
+    def refuse_missing(self) -> None:
+        """Raises WrongFile where a CSV lacks a field: an import would empty what is stored of it."""
+        if self.missing:
+            raise WrongFile(
+                f"the header has no {_named(self.missing)}. Have the Bulk Read job export all fields of the "
+                "module, or take what is missing as empty on purpose: --empty-missing."
+            )
+
+    def records(self) -> Iterator[tuple[int, bytes]]:
         """Each record's first line and its JSON text. Raises WrongFile at the first line that is none."""
-        if self.is_csv:
-            return _from_csv(self._lines(), serializer, ignore_unknown=ignore_unknown)
-        return _from_json(self._lines())
+        return self._from_csv() if self.is_csv else self._from_json()
+
+    def _from_json(self) -> Iterator[tuple[int, bytes]]:
+        for line in self._lines():
+            self._next_record()
+            text = line.strip()
+            if not text:
+                continue
+            try:
+                record = wire.loads(text)
+            except wire.NotJSON as error:
+                raise WrongFile(str(error).replace("The body", "the line"), self.line) from error
+            if not isinstance(record, dict):
+                raise WrongFile("expected one JSON object on each line.", self.line)
+            yield self.line, text
+
+    def _from_csv(self) -> Iterator[tuple[int, bytes]]:
+        for number, row in self._rows:
+            if len(row) != len(self._columns):
+                raise WrongFile(f"{len(row)} cells, where the header has {len(self._columns)}.", number)
+            yield number, _record(self._columns, row)
+
+    def _read_rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Each row with its first line. A cell may hold line ends, so a row may be of many lines."""
+        csv.field_size_limit(self.most_of_record)
+        rows = csv.reader(self._decoded(), strict=True)
+        while True:
+            self._next_record()
+            try:
+                row = next(rows)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                raise WrongFile(f"not CSV: {error}.", self.begins) from error
+            if row:
+                yield self.begins, row
+
+    def _decoded(self) -> Iterator[str]:
+        for line in self._lines():
+            try:
+                text = line.decode()
+            except UnicodeDecodeError as error:
+                raise WrongFile("not UTF-8.", self.line) from error
+            if "\0" in text:
+                raise WrongFile("holds a NUL character.", self.line)
+            yield text
+
+    def _next_record(self) -> None:
+        self.begins = self.line + 1
+        self.of_record = 0
 
     def _lines(self) -> Iterator[bytes]:
-        """The lines, none of them too long and not too many bytes in all. Raises WrongFile."""
+        """The lines, those of a record not too long and all of them not too many bytes. Raises WrongFile."""
         while line := self._line():
             self.line += 1
             self.read += len(line)
+            self.of_record += len(line)
             if self.read > self.most_bytes:
                 raise WrongFile(
                     f"the content is larger than {self.most_bytes:,} bytes (--max-bytes).", self.line
                 )
-            if len(line) > LONGEST_LINE:
-                raise WrongFile(f"longer than {LONGEST_LINE:,} bytes.", self.line)
+            if self.of_record > self.most_of_record:
+                raise WrongFile(
+                    f"longer than {self.most_of_record:,} bytes (BTEC_MAX_BODY_BYTES).", self.begins
+                )
             yield line.removeprefix(BOM) if self.line == 1 else line
 
     def _line(self) -> bytes:
+        """The next line, or one byte more of it than the record may have."""
         try:
-            return self.stream.readline(LONGEST_LINE + 1)
+            return self.stream.readline(self.most_of_record - self.of_record + 1)
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
             raise WrongFile("the file cannot be read from here on.", self.line + 1) from error
 
 
 @contextmanager
-def opened(path: Path, *, most_bytes: int) -> Iterator[Export]:
-    """The export in a file: .csv, .jsonl or .ndjson, or a .zip with one of these in it. Raises WrongFile."""
+def opened(
+    path: Path,
+    serializer: type[RecordSerializer],
+    *,
+    ignore_unknown: bool,
+    empty_missing: bool = False,
+    most_bytes: int,
+) -> Iterator[Export]:
+    """The export in a file: .csv, .jsonl or .ndjson, or a .zip with one of these in it.
+
+    Its header is read. Raises WrongFile.
+    """
     with ExitStack() as stack:
-        try:
+        with naming(path):
             export = _open(path, stack, most_bytes)
-        except zipfile.BadZipFile as error:
-            raise WrongFile("not a ZIP file, or a damaged one.") from error
-        except (NotImplementedError, RuntimeError) as error:
-            raise WrongFile("the archive is encrypted, or packed in a way that cannot be read.") from error
-        except OSError as error:
-            raise WrongFile(f"cannot be read: {error.strerror}.") from error
+            export.begin(serializer, ignore_unknown=ignore_unknown, empty_missing=empty_missing)
         yield export
 
 
 def _open(path: Path, stack: ExitStack, most_bytes: int) -> Export:
-    file = stack.enter_context(path.open("rb"))
-    if path.suffix.lower() != ".zip":
-        return Export(file, path.stat().st_size, is_csv=_is_csv(path.name), most_bytes=most_bytes)
-    archive = stack.enter_context(zipfile.ZipFile(file))
-    member = _only_member(archive)
-    is_csv = _is_csv(member.filename)
-    size = _unpacked_size(archive, member, most_bytes)
-    return Export(stack.enter_context(archive.open(member)), size, is_csv=is_csv, most_bytes=most_bytes)
+    try:
+        file = stack.enter_context(path.open("rb"))
+        if path.suffix.lower() != ".zip":
+            is_csv = _is_csv(path.name)
+            return Export(path, file, path.stat().st_size, is_csv=is_csv, most_bytes=most_bytes)
+        archive = stack.enter_context(zipfile.ZipFile(file))
+        member = _only_member(archive)
+        is_csv = _is_csv(member.filename)
+        size = _unpacked_size(archive, member, most_bytes)
+        stream = stack.enter_context(archive.open(member))
+        return Export(path, stream, size, is_csv=is_csv, most_bytes=most_bytes)
+    except zipfile.BadZipFile as error:
+        raise WrongFile("not a ZIP file, or a damaged one.") from error
+    except (NotImplementedError, RuntimeError) as error:
+        raise WrongFile("the archive is encrypted, or packed in a way that cannot be read.") from error
+    except OSError as error:
+        raise WrongFile(f"cannot be read: {error.strerror}.") from error
 
 
 def _unpacked_size(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most_bytes: int) -> int:
@@ -105,7 +212,7 @@ def _unpacked_size(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most_bytes
     size = 0
     try:
         with archive.open(member) as stream:
-            while part := stream.read(LONGEST_LINE):
+            while part := stream.read(PIECE):
                 size += len(part)
                 if size > most_bytes:
                     raise WrongFile(f"the content is larger than {most_bytes:,} bytes (--max-bytes).")
@@ -130,64 +237,10 @@ def _is_csv(name: str) -> bool:
     return suffix == ".csv"
 
 
-# --- JSON lines --------------------------------------------------------------------------------------
-
-
-def _from_json(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    for number, line in enumerate(lines, start=1):
-        text = line.strip()
-        if not text:
-            continue
-        try:
-            record = wire.loads(text)
-        except wire.NotJSON as error:
-            raise WrongFile(str(error).replace("The body", "the line"), number) from error
-        if not isinstance(record, dict):
-            raise WrongFile("expected one JSON object on each line.", number)
-        yield number, text
-
-
-# --- CSV ---------------------------------------------------------------------------------------------
+# --- A CSV's columns ---------------------------------------------------------------------------------
 
 #: A cell as JSON text; None where it is empty.
 Convert = Callable[[str], str | None]
-
-
-def _from_csv(
-    lines: Iterable[bytes], serializer: type[RecordSerializer], *, ignore_unknown: bool
-) -> Iterator[tuple[int, bytes]]:
-    csv.field_size_limit(LONGEST_LINE)
-    rows = csv.reader(_decoded(lines), strict=True)
-    columns: list[tuple[str, Convert] | None] | None = None
-    while True:
-        number = rows.line_num + 1
-        try:
-            row = next(rows)
-        except StopIteration:
-            break
-        except csv.Error as error:
-            raise WrongFile(f"not CSV: {error}.", number) from error
-        if not row:
-            continue
-        if columns is None:
-            columns = _columns(row, serializer, ignore_unknown=ignore_unknown)
-            continue
-        if len(row) != len(columns):
-            raise WrongFile(f"{len(row)} cells, where the header has {len(columns)}.", number)
-        yield number, _record(columns, row)
-    if columns is None:
-        raise WrongFile("the file is empty; expected a header with the fields' API names.")
-
-
-def _decoded(lines: Iterable[bytes]) -> Iterator[str]:
-    for number, line in enumerate(lines, start=1):
-        try:
-            text = line.decode()
-        except UnicodeDecodeError as error:
-            raise WrongFile("not UTF-8.", number) from error
-        if "\0" in text:
-            raise WrongFile("holds a NUL character.", number)
-        yield text
 
 
 def _record(columns: list[tuple[str, Convert] | None], row: list[str]) -> bytes:
@@ -204,7 +257,7 @@ def _columns(
     header: list[str], serializer: type[RecordSerializer], *, ignore_unknown: bool
 ) -> list[tuple[str, Convert] | None]:
     """What each column becomes: the record's key and how a cell is written, or None for one left out."""
-    if twice := {name for name in header if header.count(name) > 1}:
+    if twice := [name for name, times in Counter(header).items() if times > 1]:
         raise WrongFile(f"twice in the header: {_named(twice)}.")
     declared = serializer().fields
     if "id" not in header:

@@ -25,9 +25,15 @@ Columns = Mapping[str, Callable[[Any], Any]]
 ROWS_IN_A_CHUNK = 500
 # With it, spreadsheets know the file for UTF-8.
 BOM = "\ufeff"
-# Also behind what another country's spreadsheet takes for the end of a cell: a semicolon, a line end.
-FORMULA = re.compile(r"(^|[;\t\r\n])([^\S\t\r\n]*[=+\-@\uff1d\uff0b\uff0d\uff20])")
+# Where a cell may begin: with the text, and behind what another country's spreadsheet takes for the end of a
+# cell, a semicolon, a tab or a line end. Blanks and quotation marks before the formula do not help: such a
+# spreadsheet meets our quotation marks in the middle of a cell, and takes off those that begin the next.
+# Harmless are numbers, as we make them; what stands behind a comma, since who splits there reads our
+# quotation marks as they are meant; and a tab or a line end inside: what stands behind it has its own turn.
+FORMULA = re.compile(r'(^|[;\t\r\n])(?=(?:[^\S\t\r\n]|")*[=+\-@\uff1d\uff0b\uff0d\uff20])')
 LEADING_CONTROL = re.compile(r"^[\t\r\n]")
+# Before it, Excel's calendar has no days, or has them wrong: there its year 1900 has a 29 February.
+FIRST_DAY = (1900, 3, 1)
 # A spreadsheet keeps 15 digits of a number and 32,767 characters of a text.
 LARGEST_NUMBER = 10**15
 LONGEST_CELL = 32_767
@@ -84,7 +90,7 @@ def csv_cell(value: Any) -> str:
         return ""
     if not isinstance(value, str):
         return f"{value:f}" if isinstance(value, Decimal) else str(value)
-    harmless = FORMULA.sub(r"\1'\2", value)
+    harmless = FORMULA.sub(r"\1'", value)
     return f"'{harmless}" if LEADING_CONTROL.match(harmless) else harmless
 
 
@@ -129,6 +135,8 @@ def _xlsx_row(sheet: Any, values: Iterable[Any]) -> Sequence[Any]:
 
     cells = []
     for value in map(plain, values):
+        if isinstance(value, date) and (value.year, value.month, value.day) < FIRST_DAY:
+            value = str(value)
         if isinstance(value, str):
             value = NOT_IN_XML.sub("\ufffd", value)
             value = value if len(value) <= LONGEST_CELL else f"{value[: LONGEST_CELL - 1]}…"

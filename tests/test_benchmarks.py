@@ -8,7 +8,8 @@ import os
 
 import pytest
 
-from benchmarks import fill, pages, records
+from benchmarks import fill, pages, records, scenarios
+from benchmarks.__main__ import main
 from benchmarks.measure import Cost, Sample, in_turns, quantile
 from benchmarks.report import Report
 from benchmarks.scenarios import SCENARIOS
@@ -82,6 +83,22 @@ def test_every_page_that_is_measured_opens(colleges, capsys):
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line[1] for line in lines] == pages.PAGES * 2
     assert all(queries > 0 and len(costs) == 1 for _, _, queries, costs in lines)
+
+
+@pytest.mark.parametrize(("queries", "status"), [((7, 7), 0), ((7, 8), 1)])
+def test_a_smoke_run_fails_where_a_page_takes_more_queries_for_more_rows(
+    monkeypatch, capsys, queries, status
+):
+    def opened(stage, rows):
+        return {("staff", "/admin/"): (queries[rows["results"] > 1_000], Sample((9.0,)))}
+
+    monkeypatch.setattr(scenarios.pages, "opened", opened)
+
+    assert main(["pages", "--short", "--database", "postgresql"]) == status
+
+    told = capsys.readouterr()
+    assert ("more queries: /admin/ of staff: 7, then 8" in told.out) == bool(status)
+    assert ("missed, and no time: pages whose number of queries grows" in told.err) == bool(status)
 
 
 def test_calls_take_turns_and_the_first_round_does_not_count():

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import operator
 import re
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import openpyxl
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from btec_sync import admin_export, exports
 from btec_sync.models import ApiKey, Delivery, IdempotencyKey, RecordResult, RecordToMend, Tenant
@@ -98,6 +101,28 @@ def test_an_amount_is_exact_to_the_cent(client, sender, parents, amount):
     assert csv_rows(client, Payment)[0]["amount"] == f"{Decimal(amount):.2f}"
     written = re.search(r'<c r="E2"[^>]*><v>([^<]*)</v>', sheet_of(client, Payment))[1]
     assert Decimal(written) == Decimal(amount)
+
+
+@pytest.mark.parametrize(
+    ("day", "kind"), [("0001-01-01", "s"), ("1900-02-28", "s"), ("1900-03-01", "d"), ("9999-12-31", "d")]
+)
+def test_a_day_that_a_spreadsheets_calendar_has_not_is_text(client, sender, parents, day, kind):
+    sender.post("payments", factories.PaymentRecord(Payment_Date=day))
+
+    (row,) = xlsx_rows(client, Payment)
+
+    cell = row["payment date"]
+    assert cell.data_type == kind
+    assert str(cell.value)[:10] == day == csv_rows(client, Payment)[0]["payment date"]
+
+
+def test_a_time_that_a_spreadsheets_calendar_has_not_is_text(client, sender):
+    sender.post("students", factories.StudentRecord(Modified_Time="0001-01-02T03:04:05Z"))
+
+    (row,) = xlsx_rows(client, Student)
+
+    cell = row["modified in Zoho (UTC)"]
+    assert (cell.data_type, cell.value) == ("s", "0001-01-02 03:04:05")
 
 
 def test_a_number_too_long_for_a_spreadsheet_is_text(client, sender):
@@ -219,8 +244,13 @@ HARMFUL = {
     "a;=1": "a;'=1",
     "a\n\n=1": "a\n\n'=1",
     "a\n- b": "a\n'- b",
+    'a;"=1': "a;'\"=1",
+    'a\r\n"" "\uff0b1': 'a\r\n\'"" "\uff0b1',
+    '"=1': "'\"=1",
     "a,=1": "a,=1",
+    'a,"=1': 'a,"=1',
     "a=1 b-c d@e": "a=1 b-c d@e",
+    'a;"b";\tc': 'a;"b";\tc',
     '"': '"',
     "": "",
 }
@@ -229,6 +259,33 @@ HARMFUL = {
 @pytest.mark.parametrize(("value", "written"), HARMFUL.items(), ids=map(repr, HARMFUL))
 def test_what_a_spreadsheet_would_run_is_text_in_csv(value, written):
     assert exports.csv_cell(value) == written
+
+
+# What cells, quotation and formulas are made of.
+PIECES = st.sampled_from([*"=+-@\uff1d\uff0b\uff0d\uff20", *";,\t\r\n\"' \xa0\x0bx1", '""', "=1+1"])
+TEXTS = st.lists(PIECES, max_size=12).map("".join)
+ROWS = st.integers(1, 4).flatmap(lambda n: st.lists(st.tuples(*[TEXTS] * n), min_size=1, max_size=4))
+RUNS = re.compile(r'[\s"]*[=+\-@\uff1d\uff0b\uff0d\uff20]')
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@settings(deadline=None, max_examples=300)
+@given(rows=ROWS)
+@example(rows=[('x;"=HYPERLINK(1)+2;y',)])
+@example(rows=[("Zoho", 'x;"=HYPERLINK(1)+2;y')])
+@example(rows=[("Zoho", 'x\n"=HYPERLINK(1)+2')])
+@example(rows=[("x", 'y;"'), ("=1+1", '";=1')])
+def test_however_a_spreadsheet_splits_a_csv_no_cell_runs(delimiter, rows):
+    columns = {f"c{n}": operator.itemgetter(n) for n in range(len(rows[0]))}
+
+    written = b"".join(exports.as_csv(columns, rows)).decode("utf-8-sig")
+
+    read = list(csv.reader(io.StringIO(written, newline=""), delimiter=delimiter))
+    assert [cell for row in read for cell in row if RUNS.match(cell)] == []
+    if delimiter == ",":
+        taken = [[cell.replace("'", "") for cell in row] for row in read[1:] if row]
+        assert taken == [[text.replace("'", "") for text in row] for row in rows]
+        assert not [cell for row in read for cell in row if cell[:1] in ("\t", "\r", "\n")]
 
 
 def test_formulas_of_a_record_are_text(client, sender):

@@ -29,7 +29,8 @@ def export(tmp_path):
 
 
 def write(file: Path, students: int) -> str:
-    file.write_text("id,Name\n" + "".join(f"s{n},Name {n}\n" for n in range(students)))
+    header = "id,Name,Academic_Email,Phone,Status\n"
+    file.write_text(header + "".join(f"s{n},Name {n},,,\n" for n in range(students)))
     return str(file)
 
 

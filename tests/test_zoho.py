@@ -10,6 +10,7 @@ import pytest
 
 from btec_sync import fields
 from btec_sync.models import Delivery
+from btec_sync.reference.models import Student
 from btec_sync.serializers import RecordSerializer, is_system_field
 from btec_sync.services import services
 from tests import factories
@@ -329,6 +330,46 @@ def test_run_again_a_function_gets_the_first_answer_and_an_edit_is_stored(crm):
     assert [answer.status_code for answer in crm.answers] == [200, 200, 200]
     assert [answer.headers.get("Idempotent-Replayed") for answer in crm.answers] == [None, "true", None]
     assert crm.answers[2].json()["results"][0]["changed_fields"] == {"name": ["A", "B"]}
+
+
+def test_what_was_mended_here_comes_in_by_a_replay_or_a_save_and_not_by_the_same_text(crm, tenant, replay):
+    crm.functions["standalone_btecFields"] = lambda module: List(["Name", "Shoe_Size"])
+    for number in (1, 2):
+        crm.records["BTEC_Students", number] = Map(
+            id=f"s{number}", Name="A", Shoe_Size=42, Modified_Time="2026-01-15T11:15:13+04:00"
+        )
+        crm.functions["automation_btecStudent"](number)
+    tenant.unknown_fields = tenant.UnknownFields.IGNORE
+    tenant.save()
+    stored = Student.objects.filter(zoho_id__in=["s1", "s2"]).values_list("zoho_id", flat=True)
+
+    crm.functions["automation_btecStudent"](1)
+    assert crm.answers[-1].headers["Idempotent-Replayed"] == "true"
+    assert crm.answers[-1].json()["summary"]["INVALID"] == 1
+    assert not stored.all()
+
+    crm.records["BTEC_Students", 1]["Modified_Time"] = "2026-01-15T12:00:00+04:00"
+    crm.functions["automation_btecStudent"](1)
+    assert set(stored.all()) == {"s1"}
+
+    replay("--tenant", "north", "--state", "incomplete")
+    assert set(stored.all()) == {"s1", "s2"}
+    crm.functions["automation_btecStudent"](2)
+    assert crm.answers[-1].json()["summary"]["INVALID"] == 1
+
+    _, told = PAGE.read_text().split("### When it was mended here\n")
+    assert "`Idempotent-Replayed: true`" in told
+    assert "`manage.py replay --tenant north --state incomplete`" in told
+
+
+def test_a_page_that_is_the_same_as_the_night_before_gets_that_nights_answer(crm):
+    crm.pages = {("BTEC_Registrations", 1): [whole("BTEC_Registrations", payload("registration"))]}
+
+    for _ in range(2):
+        crm.functions["schedule_btecNightly"]()
+
+    assert [answer.headers.get("Idempotent-Replayed") for answer in crm.answers] == [None, "true"]
+    assert crm.answers[0].content == crm.answers[1].content
 
 
 def test_the_nightly_function_sends_every_page_that_holds_something(crm):

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from btec_sync import deliveries
-from btec_sync.models import Delivery, Tenant
+from btec_sync.models import Delivery, Tenant, Tombstone
 from btec_sync.problems import ProcessingFailed
 from btec_sync.services import services
 from tests import factories
@@ -39,6 +39,8 @@ def main() -> None:
     other = factories.TenantFactory(slug=OTHER, name="Zarqa College")
     _spread()
     _trouble(ours)
+    factories.api_key(ours, name="zoho")
+    Tombstone.objects.create(tenant=ours, module="students", zoho_id="stud_994", person="stud_994")
     _others(other)
     for name, (group, tenant) in PEOPLE.items():
         user = User.objects.create_user(name, password=PASSWORD, is_staff=True, is_superuser=not group)

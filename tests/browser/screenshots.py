@@ -12,7 +12,7 @@ def main(folder: Path, names: list[str]) -> None:
     django.setup()
 
     from tests.browser import surf
-    from tests.browser.site import addresses, site
+    from tests.browser.site import SUPERUSERS, addresses, site
 
     folder.mkdir(parents=True, exist_ok=True)
     looks = {
@@ -27,7 +27,7 @@ def main(folder: Path, names: list[str]) -> None:
         for look, options in looks.items():
             with surf.visit(chromium, server.url, **options) as window:
                 window.log_in("operator")
-                for name in names or pages:
+                for name in names or [name for name in pages if name not in SUPERUSERS]:
                     page = window.open(pages[name])
                     page.wait_for_load_state("networkidle")
                     page.screenshot(path=folder / f"{name}-{look}.png", full_page=look != "top")

@@ -19,16 +19,22 @@ def site() -> Iterator[live.Server]:
             yield server
 
 
+#: Pages that no group may see, by their names in addresses().
+SUPERUSERS = {"tenants", "tenant", "keys", "idempotency-keys"}
+
+
 def addresses(server: live.Server) -> dict[str, str]:
     """Every kind of page, by a short name."""
     one = lambda statement: server.query(statement)[0][0]  # noqa: E731
     number = "SELECT id FROM {} WHERE zoho_id = '{}' ORDER BY id DESC"
     student = one(number.format("reference_student", "stud_456"))
+    registration = one(number.format("registrations_registration", "reg_456"))
     payment = one(number.format("payments_payment", "pay_921"))
     parked = one(number.format("btec_sync_recordresult", "pay_912"))
     invalid = one(number.format("btec_sync_recordresult", "grade_1932"))
     delivery = one(f"SELECT delivery_id FROM btec_sync_recordresult WHERE id = {invalid}")
     failed = one("SELECT id FROM btec_sync_delivery WHERE state = 'failed'")
+    tenant = one("SELECT id FROM btec_sync_tenant WHERE slug = 'default'")
     btec = "/admin/btec_sync"
     return {
         "home": "/",
@@ -40,6 +46,11 @@ def addresses(server: live.Server) -> dict[str, str]:
         "health-module": "/admin/sync-health/?module=payments",
         "students": "/admin/reference/student/",
         "student": f"/admin/reference/student/{student}/change/",
+        "programs": "/admin/reference/program/",
+        "units": "/admin/units/unit/",
+        "registrations": "/admin/registrations/registration/",
+        "registration": f"/admin/registrations/registration/{registration}/change/",
+        "grades": "/admin/grades/grade/",
         "payments": "/admin/payments/payment/",
         "payment": f"/admin/payments/payment/{payment}/change/",
         "mend": f"{btec}/recordtomend/",
@@ -50,4 +61,9 @@ def addresses(server: live.Server) -> dict[str, str]:
         "deliveries": f"{btec}/delivery/",
         "delivery": f"{btec}/delivery/{delivery}/change/",
         "delivery-failed": f"{btec}/delivery/{failed}/change/",
+        "tombstones": f"{btec}/tombstone/",
+        "tenants": f"{btec}/tenant/",
+        "tenant": f"{btec}/tenant/{tenant}/change/",
+        "keys": f"{btec}/apikey/",
+        "idempotency-keys": f"{btec}/idempotencykey/",
     }
