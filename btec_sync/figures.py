@@ -166,21 +166,25 @@ def not_stored(scope: Scope) -> dict[str, dict[int, int]]:
 
     Without those that are parked.
     """
-    errors = to_mend(RecordResult.objects.filter(**scope.of(), state=State.ERROR))
+    errors = to_mend(_refused(scope).filter(state=State.ERROR))
     counts = [
         rows.order_by().values_list("state", "tenant").annotate(count=Count("*"))
-        for rows in (errors, _refused(scope))
+        for rows in (errors, _invalid(scope))
     ]
     return _nested([row for rows in counts for row in rows])
 
 
 def _refused(scope: Scope) -> QuerySet[RecordResult]:
-    """What is INVALID since then and not parked."""
+    """What is INVALID or an ERROR and not parked, whenever that was."""
     # The states are those of the index recordresult_refused, which has to be recognised.
-    refused = RecordResult.objects.filter(
+    return RecordResult.objects.filter(
         **scope.of(), current=True, state__in=["INVALID", "ERROR"], waits_for_id=""
     )
-    return refused.filter(
+
+
+def _invalid(scope: Scope) -> QuerySet[RecordResult]:
+    """What is INVALID since then and not parked."""
+    return _refused(scope).filter(
         state=State.INVALID, delivery__gte=scope.first, delivery__received_at__gte=scope.since
     )
 
@@ -209,7 +213,7 @@ def frequent_errors(scope: Scope) -> list[FrequentError]:
     By the fields and codes that are kept to filter by, so that each is what its list finds.
     """
     alike = (
-        _refused(scope)
+        _invalid(scope)
         .order_by()
         .values_list("tenant", "module", "faults")
         .annotate(records=Count("*"), first=Min("delivery"))
