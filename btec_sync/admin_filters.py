@@ -38,7 +38,8 @@ class TenantFilter(admin.SimpleListFilter):
 
     def lookups(self, request, model_admin):
         visible = list(visible_tenants(request))
-        active = [] if all(tenant.active for tenant in visible) else [(ACTIVE, "All that are active")]
+        some = len(visible) > 1 and not all(tenant.active for tenant in visible)
+        active = [(ACTIVE, "All that are active")] if some else []
         return active + [(tenant.slug, str(tenant)) for tenant in visible]
 
     def has_output(self):

@@ -4,10 +4,8 @@ The tombstones go first, so that nothing comes back while the rest is under way,
 run needs to know: one that was interrupted is finished by the next.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from functools import cache
 from typing import Any
 
 from django.db import transaction
@@ -15,8 +13,10 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from . import results, tombstones
+from .fields import Id
 from .models import Delivery, RecordResult, State, Tenant, Tombstone
 from .redaction import NoRecords, positions, redact_answer, redact_body, redact_move, without_ids
+from .serializers import is_system_field
 from .services import SyncService, services
 from .turns import take_turn, with_retries
 from .unreadable import names, readings
@@ -52,8 +52,12 @@ class Erasure:
     def run(self, progress: Callable[[int], Any]) -> None:
         """Erases everything, in transactions of a moment each. Calls progress with deliveries read."""
         with_retries(self._erase_records)
-        for module in self._modules():
-            self._search(services()[module], progress)
+        known = -1
+        # A record that was never stored is found in bodies, and may be named in those that were read before.
+        while known < (found := sum(map(len, self.ids.values()))):
+            known = found
+            for module in self._modules():
+                self._search(services()[module], progress)
         with_retries(self._erase_results)
 
     # Records
@@ -111,12 +115,9 @@ class Erasure:
         return Delivery.objects.filter(tenant=self.tenant, module__in=modules).order_by("pk")
 
     def _search(self, service: type[SyncService], progress: Callable[[int], Any]) -> None:
-        """Redacts a module's deliveries; anew where it finds records of the person that were never stored."""
-        known = -1
-        while known < len(self.ids.setdefault(service.module, set())):
-            known = len(self.ids[service.module])
-            for number, body in self._bodies(service.module, progress):
-                self._look_into(service, number, body)
+        """Redacts a module's deliveries."""
+        for number, body in self._bodies(service.module, progress):
+            self._look_into(service, number, body)
 
     def _bodies(self, module: str, progress: Callable[[int], Any]) -> Iterator[tuple[int, bytes]]:
         last = 0
@@ -191,7 +192,7 @@ class Erasure:
             return None
         self.report["bodies redacted"] += 1
         self.report["records in bodies"] += len(found)
-        self.ids[service.module] |= tombstones.own(service(self.tenant), concerns.own)
+        self.ids.setdefault(service.module, set()).update(tombstones.own(service(self.tenant), concerns.own))
         return found
 
 
@@ -204,31 +205,35 @@ class Concerns:
 
     def __init__(self, service: type[SyncService], person: str, ids: Ids) -> None:
         self.person = person
-        self.erased = ids[service.module]
-        self.parents = {name: ids[module] for name, module in lookups(service).items()}
-        # A lookup is read as it is meant, whatever address it came to.
-        everywhere = {
-            name: ids[module] for one in services().values() for name, module in lookups(one).items()
-        }
-        self.strays = {name: found for name, found in everywhere.items() if name not in self.parents}
-        # These name records of their modules, which may have one of the same id.
-        self.lookups = everywhere.keys()
         self.own: set[str] = set()
-        self.named = {person}.union(self.erased, *everywhere.values())
+        self.erased = ids[service.module]
+        self.parents = _parents(service, ids)
+        # A lookup is read as it is meant, whatever address it came to.
+        self.lookups = {k: v for one in services().values() for k, v in _parents(one, ids).items()}
+        self.named = {person}.union(self.erased, *self.lookups.values())
         self.needles = [zoho_id.encode() for zoho_id in sorted(self.named)]
 
     def __call__(self, record: Any) -> bool:
-        if isinstance(record, dict):
+        if not isinstance(record, dict):
+            return _names(record, {self.person})
+        if self._is_own(record):
             zoho_id = record.get("id")
-            # By what type it was sent does not matter here: an id that was sent as a number is one too.
-            if _id(zoho_id) in self.erased or _points(record, self.parents):
-                if isinstance(zoho_id, str) and ZOHO_ID.fullmatch(zoho_id):
-                    self.own.add(zoho_id)
-                return True
-            if _points(record, self.strays):
-                return True
-            record = [value for name, value in record.items() if name not in self.lookups]
-        return any(inner.get("id") == self.person for inner in _objects_in(record))
+            if isinstance(zoho_id, str) and Id.PATTERN.fullmatch(zoho_id):
+                self.own.add(zoho_id)
+            return True
+        return any(
+            (name in self.lookups and _id(value) in self.lookups[name])
+            # Below a lookup stands what is a record of the lookup's module, if it is any.
+            or _names(value, self.lookups.get(name, {self.person}))
+            for name, value in record.items()
+            # Who owns a record, or changed it last, is somebody of the office.
+            if not is_system_field(name)
+        )
+
+    def _is_own(self, record: dict) -> bool:
+        return _id(record) in self.erased or any(
+            _id(record.get(name)) in ids for name, ids in self.parents.items()
+        )
 
     def may_be_in(self, body: bytes) -> bool:
         return any(
@@ -241,24 +246,20 @@ class Concerns:
         return any(names(reading, self.named) for reading in readings(body))
 
 
-@cache
-def lookups(service: type[SyncService]) -> dict[str, str]:
-    """The modules that a module's lookups point at: {"Student": "students"}."""
-    declared = service.serializer_class.data_fields().items()
+def _parents(service: type[SyncService], ids: Ids) -> Ids:
+    """The ids that each of a module's lookups may name."""
     return {
-        zoho_name: service.dependencies[name].module
-        for zoho_name, name in declared
-        if name in service.dependencies
+        zoho_name: ids[service.dependencies[name].module] for zoho_name, name in service.lookups().items()
     }
 
 
-def _points(record: dict, lookups: dict[str, set[str]]) -> bool:
-    return any(_id(record.get(zoho_name)) in ids for zoho_name, ids in lookups.items())
+def _names(value: Any, ids: Collection[str]) -> bool:
+    return any(_id(inner) in ids for inner in _objects_in(value))
 
 
-def _objects_in(record: Any) -> Iterator[dict]:
-    """Every object inside a record, however deep."""
-    inner = list(_values(record))
+def _objects_in(value: Any) -> Iterator[dict]:
+    """Every object in it, itself and however deep."""
+    inner = [value]
     while inner:
         value = inner.pop()
         if isinstance(value, dict):
@@ -272,9 +273,6 @@ def _values(value: Any) -> Collection[Any]:
     return value if isinstance(value, list) else ()
 
 
-ZOHO_ID = re.compile("[A-Za-z0-9_.:-]{1,64}")
-
-
 def _unchanged(delivery: Delivery, rows: QuerySet[RecordResult], places: Collection[int]) -> int:
     """How many of these places its last attempt counted as UNCHANGED: those that have no result."""
     if not delivery.attempts:
@@ -284,9 +282,10 @@ def _unchanged(delivery: Delivery, rows: QuerySet[RecordResult], places: Collect
 
 
 def _id(value: Any) -> str | None:
+    """The id of an object, or that is an id itself, as it was meant: `{"Id": "stud_1 "}` means stud_1."""
     if isinstance(value, dict):
-        value = value.get("id")
-    return value if isinstance(value, str) else None
+        value = next((inner for name, inner in value.items() if name.strip().lower() == "id"), None)
+    return value.strip() if isinstance(value, str) else None
 
 
 def strangers(tenant: Tenant, person: str) -> set[str]:

@@ -8,16 +8,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Min, OuterRef, QuerySet, Subquery, Sum, Value
+from django.db.models import Count, Min, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.utils import timezone
 
 from . import faults
+from .imports import HEADERS
 from .mending import to_mend
 from .models import Delivery, RecordResult, State, Tenant
 
 # Younger ones are under way, or wait for their turn.
 UNPROCESSED_AFTER = timedelta(minutes=5)
 MOST_ERRORS = 10
+#: A number that no delivery reaches: where nothing came, no results are looked at.
+NO_DELIVERY = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -127,12 +130,17 @@ def _step(scope: Scope, number: int, begins: datetime, ends: datetime | None) ->
     )
 
 
-def last_deliveries(scope: Scope, among: QuerySet[Delivery] | None = None) -> dict[tuple[int, str], datetime]:
-    """When each tenant's newest delivery to each module was received, of all or among these."""
-    among = Delivery.objects.all() if among is None else among
+# What an operator reads in from a file says nothing of whether Zoho still sends. A header that is missing
+# is equal to nothing and different from nothing, so it is asked for by itself.
+PROGRAM = "headers__User-Agent"
+SENT = Q((f"{PROGRAM}__isnull", True)) | ~Q((PROGRAM, HEADERS["User-Agent"]))
+
+
+def last_deliveries(scope: Scope) -> dict[tuple[int, str], datetime]:
+    """When each tenant's newest delivery to each module was received, whenever that was; no imports."""
     newest = {
         f"last_{module}": Subquery(
-            among.filter(tenant=OuterRef("pk"), module=module)
+            Delivery.objects.filter(SENT, tenant=OuterRef("pk"), module=module)
             .order_by("-received_at")
             .values("received_at")[:1]
         )

@@ -52,7 +52,9 @@ class HealthScope:
 
     @cached_property
     def _from_first(self) -> figures.Scope:
-        return replace(self.counted, first=min((row.first for row in self.traffic), default=0))
+        return replace(
+            self.counted, first=min((row.first for row in self.traffic), default=figures.NO_DELIVERY)
+        )
 
     @cached_property
     def not_stored(self) -> dict[str, dict[int, int]]:

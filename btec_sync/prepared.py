@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
-from .statements import Statement, execute, fetch
+from .statements import Statement, fetch
 from .writing import array, one_of
 
 
@@ -70,8 +70,7 @@ class Question:
 
 
 def ask(*questions: Question, after: Sequence[Statement] = ()) -> list[list[tuple]]:
-    """The rows of each, asked together once the statements before them are done."""
+    """The rows of each, on PostgreSQL asked together once the statements of `after` are done."""
     if connection.vendor != "postgresql":
-        execute(*after)
         return [list(question.query.build(*question.arguments)) for question in questions]
     return fetch(*(question.query.statement(question.arguments) for question in questions), after=after)

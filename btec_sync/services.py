@@ -12,7 +12,6 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError
 from django.utils import timezone
-from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
 from . import writing
@@ -114,10 +113,12 @@ class SyncService:
         """Where the ORM finds the values of the columns: a lookup's is its parent's Zoho id."""
         return [f"{name}__zoho_id" if name in cls.dependencies else name for name in cls.columns()]
 
-    @cached_property
-    def _lookups(self) -> list[tuple[str, str]]:
-        fields = self.serializer_class.data_fields().items()
-        return [(zoho_name, name) for zoho_name, name in fields if name in self.dependencies]
+    @classmethod
+    @cache
+    def lookups(cls) -> dict[str, str]:
+        """The model's foreign key for each of Zoho's lookups: {"Student": "student"}."""
+        fields = cls.serializer_class.data_fields().items()
+        return {zoho_name: name for zoho_name, name in fields if name in cls.dependencies}
 
     # What is asked of the table, by the Zoho ids or the primary keys of a batch's records
 
@@ -207,7 +208,7 @@ class SyncService:
         """(Zoho's field, the parent's service, its Zoho id) of every parent that is not there."""
         return [
             (zoho_name, self.dependencies[name], wanted)
-            for zoho_name, name in self._lookups
+            for zoho_name, name in self.lookups().items()
             if (wanted := candidate.values[name]) is not None and wanted not in parents[name]
         ]
 

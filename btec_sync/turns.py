@@ -64,11 +64,11 @@ def is_outage(error: Exception) -> bool:
     """True when the database was in trouble itself; False when it refused what it was given, or crashed us.
 
     25006 is a database that may only be read, as a standby after a failover; 25P03 a transaction that
-    was ended because nothing came for too long.
+    was ended because nothing came for too long; 25P02 one that had failed already.
     """
     if isinstance(error, OperationalError | InterfaceError):
         return True
-    return isinstance(error, InternalError) and sqlstate(error) in ("25006", "25P03")
+    return isinstance(error, InternalError) and sqlstate(error) in ("25006", "25P02", "25P03")
 
 
 def sqlstate(error: Exception) -> str | None:

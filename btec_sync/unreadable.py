@@ -13,8 +13,8 @@ PIECE = 4 * 1024
 # gzip or zlib, as its first bytes say; and deflate without any, as some send it.
 PACKED = (zlib.MAX_WBITS + 32, -zlib.MAX_WBITS)
 
-# Ids are ASCII, of which JSON may write each letter so.
-ESCAPED = re.compile(rb"\\u00([2-7][0-9A-Fa-f])")
+# Ids are ASCII, of which JSON may write each letter so; any other escape is no part of one.
+ESCAPE = re.compile(rb"\\(?:u00([2-7][0-9A-Fa-f])|u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 
 
 def readings(body: bytes) -> Iterator[bytes]:
@@ -27,7 +27,7 @@ def readings(body: bytes) -> Iterator[bytes]:
 
 def names(reading: bytes, zoho_ids: Collection[str]) -> bool:
     """Whether one of the ids stands in it as a word."""
-    text = ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()), reading)
+    text = ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()) if found[1] else b" ", reading)
     return any(
         re.search(rb"(?<![\w.:-])" + re.escape(zoho_id.encode()) + rb"(?![\w.:-])", text)
         for zoho_id in zoho_ids

@@ -290,6 +290,47 @@ def test_what_came_of_her_to_a_wrong_address_is_gone_too(sender, tenant, parents
     }
 
 
+@pytest.mark.parametrize("module", ["students", *ELSEWHERE])
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"id": "x", "Student": [{"id": "stud_z", "name": HERS}]},
+        {"id": "x", "Student": {"Contact": {"id": "stud_z"}, "name": HERS}},
+        {"id": "x", "Student": {"id": {"id": "stud_z"}, "name": HERS}},
+        {"id": "stud_z ", "Name": HERS},
+        {"Id": "stud_z", "Name": HERS},
+    ],
+    ids=json.dumps,
+)
+def test_what_is_spelled_wrong_is_hers_as_it_was_meant(sender, parents, module, record):
+    sender.post("students", student())
+    sender.post(module, record)
+
+    erase()
+
+    assert HERS not in str([bytes(delivery.body) for delivery in Delivery.objects.all()])
+
+
+def test_who_owns_a_record_is_no_student_whatever_the_number(sender, parents):
+    sender.post("units", factories.UnitRecord(id="u", Owner={"id": "stud_z", "name": "office"}))
+    before = bytes(Delivery.objects.latest("pk").body)
+
+    erase("--unknown")
+
+    assert bytes(Delivery.objects.latest("pk").body) == before
+
+
+def test_a_record_that_was_never_stored_is_found_in_what_was_read_before_it_was_known(sender, parents):
+    sender.post("students", student())
+    sender.post("students", {"id": "note", "Registration": {"id": "reg_z", "name": HERS}})
+    sender.post("registrations", {**registration(), "Enrollment_Status": 1})
+    assert not Registration.objects.filter(zoho_id="reg_z").exists()
+
+    erase()
+
+    assert HERS not in str([bytes(delivery.body) for delivery in Delivery.objects.all()])
+
+
 @pytest.mark.parametrize("module", ["students", "programs", "units"])
 def test_her_records_that_came_to_a_wrong_address_are_gone_too(hers, sender, module):
     sender.post(module, registration(), factories.RECORDS[module](id="other_too"))
@@ -380,6 +421,7 @@ NOT_READ = {
     "UTF-32": HER_BODY.encode("utf-32"),
     "a byte order mark": HER_BODY.encode("utf-8-sig"),
     "no end": HER_BODY[:-1].encode(),
+    "no end, and another escape before": HER_BODY[:-1].replace("stud_z", "\\nstud_z").encode(),
     "no end and an escape": HER_BODY[:-1].replace("stud_z", "\\u0073tud_z").encode(),
     "a key twice": HER_BODY.replace('"Name"', '"id": "other", "Name"').encode(),
     "Latin-1": HER_BODY.replace("Q", "é").encode("latin-1"),

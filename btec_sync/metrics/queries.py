@@ -5,17 +5,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from django.db.models import Count, Min, Q, Sum
+from django.db.models import Count, Min, Sum
 
 from btec_sync import figures
-from btec_sync.imports import HEADERS
 from btec_sync.mending import PARKED, to_mend
 from btec_sync.models import Delivery, RecordResult, State, Tenant
-
-# What an operator reads in from a file says nothing of whether Zoho still sends. A header that is missing
-# is equal to nothing and different from nothing, so it is asked for by itself.
-PROGRAM = "headers__User-Agent"
-NOT_IMPORTED = Q((f"{PROGRAM}__isnull", True)) | ~Q((PROGRAM, HEADERS["User-Agent"]))
 
 
 @dataclass(slots=True)
@@ -60,14 +54,14 @@ def arrived(tenants: dict[int, str]) -> Iterator[Arrived]:
 
 def newest(tenants: dict[int, str], scope: figures.Scope) -> dict[tuple[str, str], datetime.datetime]:
     """When the last delivery of each tenant to each module was received, whenever that was; no imports."""
-    found = figures.last_deliveries(scope, Delivery.objects.filter(NOT_IMPORTED))
+    found = figures.last_deliveries(scope)
     return {(tenants[pk], module): received for (pk, module), received in found.items()}
 
 
 def recent(tenants: dict[int, str], scope: figures.Scope) -> list[Arrived]:
     """What was received since then, by module and state. Parked records are PARKED, not INVALID."""
     traffic = figures.traffic(scope, [scope.since])
-    waiting = _waiting(replace(scope, first=min((row.first for row in traffic), default=0)))
+    waiting = _waiting(replace(scope, first=min((row.first for row in traffic), default=figures.NO_DELIVERY)))
     found = []
     for row in traffic:
         records = {state.value: count for state, count in row.records.items()}

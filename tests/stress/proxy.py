@@ -8,6 +8,9 @@ from contextlib import suppress
 
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close() sends a reset and forgets what was not sent
 
+# A request is stored by a statement alone, which commits by itself.
+COMMITS = (b"COMMIT", b'INSERT INTO "btec_sync_delivery"')
+
 
 class Link:
     """One connection: the client's side and the database's."""
@@ -33,8 +36,8 @@ class Proxy:
 
     delay: seconds that each part of the stream waits. refusing: new connections are closed at once.
     tears: so many parts are forwarded by half and their connections cut. before_commit, after_commit:
-    so many connections are cut before their next COMMIT reaches the database, or before its outcome
-    reaches the service. half_open: the service's side is cut at its next COMMIT, the database's stays.
+    so many connections are cut before what they commit next reaches the database, or before its outcome
+    reaches the service. half_open: the service's side is cut there, the database's stays.
     """
 
     def __init__(self, target: tuple[str, int]) -> None:
@@ -100,7 +103,7 @@ class Proxy:
                 if self._spend("tears"):
                     sink.sendall(part[: len(part) // 2])
                     break
-                if to_database and b"COMMIT" in part:
+                if to_database and any(word in part for word in COMMITS):
                     if self._spend("before_commit"):
                         break
                     if self._spend("half_open"):

@@ -48,7 +48,9 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             self.stderr.write(f"Interrupted. {AGAIN}")
             raise SystemExit(130) from None
-        except (OperationalError, InterfaceError) as error:
+        except (DatabaseError, InterfaceError) as error:
+            if not is_outage(error):
+                raise
             raise CommandError(f"The database did not answer. {AGAIN}", returncode=2) from error
         self.stdout.write("To be removed" if dry_run else "Removed")
         for row in ROWS if tenant else ROWS + LOGIN_ROWS:
