@@ -19,7 +19,14 @@ from django.utils.html import format_html, format_html_join
 from . import admin_pages as pages
 from . import exports
 from .admin_export import ExportAdmin
-from .admin_filters import ParentFilter, TenantFilter, ValuesFilter, may_see_deliveries, visible_tenants
+from .admin_filters import (
+    ParentFilter,
+    TenantFilter,
+    ValuesFilter,
+    may_see_deliveries,
+    visible_numbers,
+    visible_tenants,
+)
 from .admin_gathered import Gathered, gathered_field
 from .models import Delivery, SyncedRecord
 from .order import delivery_of
@@ -81,7 +88,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         related = [field.name for field in self.opts.concrete_fields if field.is_relation]
         queryset = super().get_queryset(request).select_related(*related, *self.list_select_related)
         if not request.user.is_superuser:
-            queryset = queryset.filter(**{f"{self.tenant_field}__in": visible_tenants(request)})
+            queryset = queryset.filter(**{f"{self.tenant_field}__in": visible_numbers(request)})
         return queryset.defer(*self.large)
 
     def get_search_results(self, request, queryset, search_term):

@@ -30,6 +30,13 @@ def may_see_deliveries(request: HttpRequest) -> bool:
     return request.user.has_perms(["btec_sync.view_delivery", "btec_sync.view_recordresult"])
 
 
+def visible_numbers(request: HttpRequest) -> list[int]:
+    """Their primary keys, asked for once in a request: by a list, PostgreSQL can follow an index's order."""
+    if not hasattr(request, "visible_numbers"):
+        request.visible_numbers = list(visible_tenants(request).order_by().values_list("pk", flat=True))
+    return request.visible_numbers
+
+
 class TenantFilter(admin.SimpleListFilter):
     """By tenant, for those who see several; or of all that are active."""
 
@@ -234,8 +241,8 @@ class OpenFilter(admin.SimpleListFilter):
     #: The most frequent are offered. Any other can be asked for in the address.
     most_offered = 15
 
-    def counted(self, to_mend: QuerySet[RecordResult]) -> Counter[str]:
-        """How many of the records have each value."""
+    def counted(self, found: Any) -> Counter[str]:
+        """How many of the records have each value, by what found() gives."""
         raise NotImplementedError
 
     def narrowed(self, to_mend: QuerySet[RecordResult], value: str) -> QuerySet[RecordResult]:
@@ -243,8 +250,11 @@ class OpenFilter(admin.SimpleListFilter):
 
     # The machinery
 
+    def found(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> Any:
+        return model_admin.get_queryset(request)
+
     def lookups(self, request, model_admin):
-        counts = self.counted(model_admin.get_queryset(request))
+        counts = self.counted(self.found(request, model_admin))
         return [(value, f"{value} ({n:,})") for value, n in counts.most_common(self.most_offered)]
 
     def has_output(self):
@@ -282,8 +292,8 @@ class MissingParentFilter(OpenFilter):
     title = "missing parent"
     parameter_name = "waits_for"
 
-    def counted(self, to_mend):
-        parked = to_mend.exclude(waits_for_id="").order_by().values_list("waits_for_module", "waits_for_id")
+    def counted(self, found):
+        parked = found.exclude(waits_for_id="").order_by().values_list("waits_for_module", "waits_for_id")
         most = parked.annotate(n=Count("pk")).order_by("-n", "waits_for_module", "waits_for_id")
         return Counter({f"{module} {zoho_id}": n for module, zoho_id, n in most[: self.most_offered]})
 
@@ -295,27 +305,36 @@ class MissingParentFilter(OpenFilter):
         return to_mend.exclude(waits_for_id="").filter(**wanted)
 
 
-class CodeFilter(OpenFilter):
+class FaultFilter(OpenFilter):
+    """The base of those that count what is wrong, which is asked for once in a request."""
+
+    def found(self, request, model_admin):
+        if not hasattr(request, "faults_to_mend"):
+            request.faults_to_mend = faults.texts(super().found(request, model_admin))
+        return request.faults_to_mend
+
+
+class CodeFilter(FaultFilter):
     """By the code of an error, as docs/answers.md lists them."""
 
     title = "error code"
     parameter_name = "code"
 
-    def counted(self, to_mend):
-        return faults.count(to_mend, lambda field, code: code)
+    def counted(self, found):
+        return faults.count(found, lambda field, code: code)
 
     def narrowed(self, to_mend, value):
         return faults.with_code(to_mend, value)
 
 
-class FieldFilter(OpenFilter):
+class FieldFilter(FaultFilter):
     """By the field that an error is about, as Zoho spells it."""
 
     title = "field"
     parameter_name = "field"
 
-    def counted(self, to_mend):
-        return faults.count(to_mend, lambda field, code: field)
+    def counted(self, found):
+        return faults.count(found, lambda field, code: field)
 
     def narrowed(self, to_mend, value):
         return faults.with_field(to_mend, value)

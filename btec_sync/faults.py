@@ -54,12 +54,17 @@ def _holding(results: QuerySet[RecordResult], part: str) -> QuerySet[RecordResul
     return results.filter(GreaterThan(StrIndex("faults", Value(part)), 0))
 
 
+def texts(results: QuerySet[RecordResult]) -> list[tuple[str, int]]:
+    """The texts of the results, the most frequent first, each with how many have it."""
+    found = results.exclude(faults="").order_by().values_list("faults").annotate(n=Count("pk"))
+    return list(found.order_by("-n")[:MOST_TEXTS])
+
+
 def count(
-    results: QuerySet[RecordResult], of: Callable[[str, str], Any] = lambda field, code: (field, code)
+    texts: Iterable[tuple[str, int]], of: Callable[[str, str], Any] = lambda field, code: (field, code)
 ) -> Counter:
-    """How many of the results have each pair, or what is made of one, such as its code."""
-    texts = results.exclude(faults="").order_by().values_list("faults").annotate(n=Count("pk"))
+    """How many results have each pair, or what is made of one, such as its code."""
     counts: Counter = Counter()
-    for found, n in texts.order_by("-n")[:MOST_TEXTS]:
+    for found, n in texts:
         counts.update(dict.fromkeys((of(*pair) for pair in pairs(found)), n))
     return counts

@@ -168,18 +168,31 @@ def unfinished(scope: Scope, before: datetime) -> dict[str, dict[int, int]]:
     return _nested(rows)
 
 
-def not_stored(scope: Scope) -> dict[str, dict[int, int]]:
-    """By state, how many records of each tenant were refused: INVALID since then, ERROR whenever it came and
-    still to mend.
+#: Tenant, module, the text of the errors, how many records have it, their first delivery's number.
+Alike = tuple[int, str, str, int, int]
 
-    Without those that are parked.
-    """
-    errors = to_mend(_refused(scope).filter(state=State.ERROR))
-    counts = [
-        rows.order_by().values_list("state", "tenant").annotate(count=Count("*"))
-        for rows in (errors, _invalid(scope))
-    ]
-    return _nested([row for rows in counts for row in rows])
+
+def invalid(scope: Scope) -> list[Alike]:
+    """What is INVALID since then and not parked, alike in what is wrong."""
+    found = _refused(scope).filter(
+        state=State.INVALID, delivery__gte=scope.first, delivery__received_at__gte=scope.since
+    )
+    rows = found.order_by().values_list("tenant", "module", "faults")
+    return list(rows.annotate(records=Count("*"), first=Min("delivery")))
+
+
+def invalid_records(alike: Iterable[Alike]) -> dict[int, int]:
+    """How many of these records each tenant has."""
+    counts: Counter[int] = Counter()
+    for tenant, _, _, records, _ in alike:
+        counts[tenant] += records
+    return counts
+
+
+def errors(scope: Scope) -> dict[int, int]:
+    """How many records of each tenant are an ERROR that is still to mend, whenever it came."""
+    rows = to_mend(_refused(scope).filter(state=State.ERROR)).order_by().values_list("tenant")
+    return dict(rows.annotate(count=Count("*")))
 
 
 def _refused(scope: Scope) -> QuerySet[RecordResult]:
@@ -187,13 +200,6 @@ def _refused(scope: Scope) -> QuerySet[RecordResult]:
     # The states are those of the index recordresult_refused, which has to be recognised.
     return RecordResult.objects.filter(
         **scope.of(), current=True, state__in=["INVALID", "ERROR"], waits_for_id=""
-    )
-
-
-def _invalid(scope: Scope) -> QuerySet[RecordResult]:
-    """What is INVALID since then and not parked."""
-    return _refused(scope).filter(
-        state=State.INVALID, delivery__gte=scope.first, delivery__received_at__gte=scope.since
     )
 
 
@@ -215,17 +221,11 @@ def parked(scope: Scope) -> list[Parked]:
     return _dated(sorted((Parked(*row) for row in rows), key=lambda found: -found.records))
 
 
-def frequent_errors(scope: Scope) -> list[FrequentError]:
-    """What most records of a tenant were refused for since then. Without those that are parked.
+def frequent_errors(alike: Iterable[Alike]) -> list[FrequentError]:
+    """What most of these records of a tenant were refused for.
 
     By the fields and codes that are kept to filter by, so that each is what its list finds.
     """
-    alike = (
-        _invalid(scope)
-        .order_by()
-        .values_list("tenant", "module", "faults")
-        .annotate(records=Count("*"), first=Min("delivery"))
-    )
     records: Counter[tuple] = Counter()
     firsts: dict[tuple, int] = {}
     for tenant, module, text, count, first in alike:

@@ -57,8 +57,16 @@ class HealthScope:
         )
 
     @cached_property
+    def _alike(self) -> list[figures.Alike]:
+        return figures.invalid(self._from_first)
+
+    @cached_property
     def not_stored(self) -> dict[str, dict[int, int]]:
-        return figures.not_stored(self._from_first)
+        """By state, how many records of each tenant were refused, without those that are parked."""
+        return {
+            State.INVALID: figures.invalid_records(self._alike),
+            State.ERROR: figures.errors(self._from_first),
+        }
 
     @cached_property
     def parked(self) -> list[Parked]:
@@ -66,7 +74,7 @@ class HealthScope:
 
     @cached_property
     def errors(self) -> list[FrequentError]:
-        return figures.frequent_errors(self._from_first)
+        return figures.frequent_errors(self._alike)
 
     # The lists behind them
 

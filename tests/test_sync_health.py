@@ -226,8 +226,11 @@ class Counted(test_oracle.Machine):
         assert sum(one.records for one in figures.parked(scope)) == self.waiting(tenant.slug, posts)
         parked = sum(len(post.parked) for post in posts)
         invalid = sum(post.states.count("INVALID") for post in posts)
-        assert figures.not_stored(scope)["INVALID"].get(tenant.pk, 0) == invalid - parked
-        assert sum(error.records for error in figures.frequent_errors(scope)) == invalid - parked
+        assert figures.invalid_records(figures.invalid(scope)).get(tenant.pk, 0) == invalid - parked
+        assert (
+            sum(error.records for error in figures.frequent_errors(figures.invalid(scope)))
+            == invalid - parked
+        )
 
     def waiting(self, tenant, posts):
         """How many records were last heard of as parked, and are not stored by a later delivery."""

@@ -251,7 +251,7 @@ MUTANTS = [
     Mutant(
         "staff see every tenant",
         "btec_sync/admin_bases.py",
-        '            queryset = queryset.filter(**{f"{self.tenant_field}__in": visible_tenants(request)})',
+        '            queryset = queryset.filter(**{f"{self.tenant_field}__in": visible_numbers(request)})',
         "            pass",
         "tests/test_admin_tenants.py",
     ),
