@@ -60,11 +60,10 @@ def find(service: SyncService, candidates: Sequence[Candidate]) -> Erased:
 def _names(service: SyncService, candidate: Candidate) -> list[tuple[str, str, str]]:
     """(Zoho's field, module, Zoho id) of the candidate itself and of what it points at."""
     named = [("id", service.module, candidate.zoho_id)] if candidate.zoho_id else []
-    lookups = service.lookups().items() if candidate.values else ()
     return named + [
-        (f"{zoho_name}.id", service.dependencies[name].module, candidate.values[name])
-        for zoho_name, name in lookups
-        if candidate.values[name] is not None
+        (f"{zoho_name}.id", service.dependencies[name].module, zoho_id)
+        for zoho_name, name in service.lookups().items()
+        if (zoho_id := candidate.values.get(name)) is not None
     ]
 
 
