@@ -144,9 +144,16 @@ def fill_results(count: int, tenant: int) -> None:
 
 def fill_students(count: int, tenant: int) -> None:
     from btec_sync.reference.models import Student
+    from registrations.models import Registration
 
     student = Student(tenant_id=tenant, name="A student", fingerprint="", place=0, seen=0)
     multiply(student, count, zoho_id="'student-' || n", name="'Student ' || n")
+    # One registration each, of the first of them: nobody has all payments of a college.
+    registrations = Registration.objects.filter(tenant=tenant).order_by("pk")
+    students = Student.objects.filter(tenant=tenant, zoho_id__startswith="student-").order_by("pk")
+    for registration, student in zip(registrations, students, strict=False):
+        registration.student = student
+    Registration.objects.bulk_update(registrations, ["student"])
 
 
 def settle() -> None:

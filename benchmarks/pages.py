@@ -21,9 +21,8 @@ from django.conf import settings
 from benchmarks.measure import Cost, cost
 from benchmarks.processes import tree
 
-PER_PAGE = 100
 #: A page is added by a line here. {delivery} is the newest delivery's number, {payment} a payment's,
-#: {student} that of its student, {last_page} the last page of the payments of one college.
+#: {student} that of its student, {last_page} the last page of a list of many.
 PAGES = [
     "/admin/",
     "/admin/sync-health/?period=24h",
@@ -56,6 +55,8 @@ PAGES = [
 
 
 def main(rounds: int, warm_up: int, postmaster: int) -> None:
+    from btec_sync.admin_bases import ReadOnlyAdmin
+    from btec_sync.admin_paging import BoundedPaginator
     from btec_sync.models import Delivery, Tenant
     from payments.models import Payment
 
@@ -64,7 +65,7 @@ def main(rounds: int, warm_up: int, postmaster: int) -> None:
         "delivery": Delivery.objects.order_by("-pk").values_list("pk", flat=True).first(),
         "payment": payments.order_by("pk").values_list("pk", flat=True).first(),
         "student": payments.order_by("pk").values_list("registration__student", flat=True).first(),
-        "last_page": -(-payments.count() // PER_PAGE),
+        "last_page": -(-min(payments.count(), BoundedPaginator.most_rows) // ReadOnlyAdmin.list_per_page),
     }
     addresses = [address.format(**numbers) for address in PAGES]
 

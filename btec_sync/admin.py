@@ -32,8 +32,9 @@ from .admin_filters import (
     StateOfRecordsFilter,
     TenantFilter,
     WaitsForFilter,
-    visible_tenants,
+    visible_numbers,
 )
+from .admin_paging import WorkPaginator
 from .admin_replay import ReplayAdmin, counted, listed
 from .models import ApiKey, Delivery, IdempotencyKey, RecordResult, RecordToMend, State, Tenant, Tombstone
 from .services import services
@@ -84,13 +85,11 @@ class DeliveryAdmin(ExportAdmin, ReplayAdmin):
 
     def get_search_results(self, request, queryset, search_term):
         term = search_term.strip()
-        if not is_searchable(term):
-            return queryset.none(), False
-        if not term:
-            return queryset, False
+        if not term or not is_searchable(term):
+            return super().get_search_results(request, queryset, term)
         # The tenants and the modules are for the index, and a list of numbers is for that of deliveries.
         spoke_of = RecordResult.objects.filter(
-            tenant__in=visible_tenants(request), module__in=list(services()), zoho_id=term
+            tenant__in=visible_numbers(request), module__in=list(services()), zoho_id=term
         )
         found = Q(pk__in=list(spoke_of.values_list("delivery", flat=True)[:MOST_FOUND]))
         digits = term.replace("-", "").lower()
@@ -194,6 +193,16 @@ class RecordResultAdmin(ExportAdmin, ReadOnlyAdmin):
     search_help_text = "The Zoho id of a record, or of the parent that it waits for."
     large = [f"delivery__{name}" for name in pages.LARGE]
 
+    def get_search_results(self, request, queryset, search_term):
+        term = search_term.strip()
+        if not term or not is_searchable(term):
+            return super().get_search_results(request, queryset, term)
+        # The tenants and the modules are for the indices.
+        modules = list(services())
+        waits = Q(current=True, waits_for_module__in=modules, waits_for_id=term)
+        of_tenant = queryset.filter(tenant__in=visible_numbers(request))
+        return of_tenant.filter(Q(module__in=modules, zoho_id=term) | waits), False
+
     def get_fieldsets(self, request, obj=None):
         came_in = ["record", "module", self.tenant_shown(request), "delivery", "attempt", "position"]
         became = ["state", "message", "errors_found", "changes", "parked", "current"]
@@ -253,10 +262,12 @@ class RecordToMendAdmin(ReplayAdmin, RecordResultAdmin):
     list_display_links = ["record_id"]
     list_filter = [TenantFilter, KindFilter, ModuleFilter, MissingParentFilter, CodeFilter, FieldFilter]
     list_filter += [AgeFilter, OneOfParentFilter]
+    paginator = WorkPaginator
     # The filters count what they offer; Django's counts would ask for each value anew.
     show_facets = admin.ShowFacets.NEVER
     date_hierarchy = None
     ordering = ["-delivery_id", "position"]
+    get_search_results = ReadOnlyAdmin.get_search_results  # in parts of them, there are fewer rows
     search_fields = ["zoho_id", "waits_for_id", "message"]
     search_help_text = (
         "A part of a Zoho id, of the record or of the parent that it waits for, or of a message."

@@ -28,12 +28,13 @@ from .admin_filters import (
     visible_tenants,
 )
 from .admin_gathered import Gathered, gathered_field
+from .admin_paging import BoundedPaginator
 from .models import Delivery, SyncedRecord
 from .order import delivery_of
 from .services import services
 
 # The address may ask for these of a filtered column, as Django's filters do.
-FILTER_LOOKUPS = ("", "__exact", "__id__exact", "__isnull")
+FILTER_LOOKUPS = ("", "__exact", "__id__exact", "__isnull", "__gte", "__lt")
 # No text that is searched is longer, and a database refuses to search for very many words.
 LONGEST_SEARCH = 255
 ROW_NUMBER = re.compile("[0-9]{1,18}")
@@ -55,6 +56,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     # The machinery
 
     list_per_page = 50
+    paginator = BoundedPaginator
     list_select_related: list[str] = []
     show_full_result_count = False
 
@@ -138,7 +140,8 @@ class MirrorAdmin(ExportAdmin, ReadOnlyAdmin):
 
     # The machinery
 
-    date_hierarchy = "updated_at"
+    # All of them are in the order of an index, whether one tenant's or several's are shown.
+    ordering = ["tenant_id", "zoho_id"]
 
     def columns(self):
         return [*self.list_display, "tenant", "updated_at"]
@@ -151,6 +154,7 @@ class MirrorAdmin(ExportAdmin, ReadOnlyAdmin):
             *((name, ValuesFilter) for name in self.list_filter),
             *((name, ParentFilter) for name in parents),
             *((shown.parent, ParentFilter) for shown in self.gathered if shown.parent not in parents),
+            ("updated_at", admin.DateFieldListFilter),
         ]
 
     def export_columns(self):

@@ -1,16 +1,21 @@
 """The filters beside the admin's lists. None of them names a value that stands in another's tenant only."""
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import IncorrectLookupParameters
-from django.db.models import Count, Min, QuerySet
+from django.core.cache import cache
+from django.db.models import Field, Min, Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from . import faults, mending
+from .admin_paging import WorkPaginator
+from .faults import pairs
 from .models import Delivery, RecordResult, State, Tenant
 from .services import services
 
@@ -18,6 +23,7 @@ EMPTY = "(empty)"
 # In the place of a tenant's slug, which none can be.
 ACTIVE = "(active)"
 MOST_VALUES = 50
+VALUES_SECONDS = 60
 
 
 def visible_tenants(request: HttpRequest) -> QuerySet[Tenant]:
@@ -87,13 +93,27 @@ class ParkedFilter(admin.SimpleListFilter):
 
 
 class ValuesFilter(admin.AllValuesFieldListFilter):
-    """By the texts that a column holds in the visible tenants: the first of them, where they are many."""
+    """By the texts that a column holds in the visible tenants: the first of them, where they are many.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.lookup_choices = self.lookup_choices[:MOST_VALUES]
+    They are found by reading all rows, so each process keeps them for a minute.
+    """
+
+    def __init__(
+        self,
+        field: Field,
+        request: HttpRequest,
+        params: dict[str, Any],
+        model: type[Model],
+        model_admin: admin.ModelAdmin,
+        field_path: str,
+    ) -> None:
+        super().__init__(field, request, params, model, model_admin, field_path)
+        whose = "all" if request.user.is_superuser else visible_numbers(request)
+        self._key = blake2b(repr((str(field), whose)).encode()).hexdigest()
 
     def choices(self, changelist):
+        values = self.lookup_choices[:MOST_VALUES]
+        self.lookup_choices = cache.get_or_set(self._key, lambda: list(values), VALUES_SECONDS)
         for choice in super().choices(changelist):
             title = str(choice["display"])
             # The empty text has no name of its own; with counts it is " (3)".
@@ -236,13 +256,13 @@ class ErrorFilter(LinkedFilter):
 class OpenFilter(admin.SimpleListFilter):
     """The base of filters beside Records to mend. What they offer is counted in the user's own tenants."""
 
-    # Subclass declares title, parameter_name; counted(), narrowed()
+    # Subclass declares title, parameter_name; values(), narrowed()
 
     #: The most frequent are offered. Any other can be asked for in the address.
     most_offered = 15
 
-    def counted(self, found: Any) -> Counter[str]:
-        """How many of the records have each value, by what found() gives."""
+    def values(self, waits_for: str, faults: str) -> Iterable[str]:
+        """Those of one record: of the parent that it waits for, and of the text of its errors."""
         raise NotImplementedError
 
     def narrowed(self, to_mend: QuerySet[RecordResult], value: str) -> QuerySet[RecordResult]:
@@ -250,12 +270,14 @@ class OpenFilter(admin.SimpleListFilter):
 
     # The machinery
 
-    def found(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> Any:
-        return model_admin.get_queryset(request)
-
     def lookups(self, request, model_admin):
-        counts = self.counted(self.found(request, model_admin))
-        return [(value, f"{value} ({n:,})") for value, n in counts.most_common(self.most_offered)]
+        newest = _newest_to_mend(request, model_admin)
+        more = "+" if newest.total() == WorkPaginator.most_rows else ""
+        counts: Counter[str] = Counter()
+        for alike, n in newest.items():
+            counts.update(dict.fromkeys(self.values(*alike), n))
+        most = sorted(counts.items(), key=lambda found: (-found[1], found[0]))[: self.most_offered]
+        return [(value, f"{value} ({n:,}{more})") for value, n in most]
 
     def has_output(self):
         return bool(self.lookup_choices) or self.value() is not None
@@ -273,6 +295,17 @@ class OpenFilter(admin.SimpleListFilter):
             }
 
 
+def _newest_to_mend(request: HttpRequest, model_admin: admin.ModelAdmin) -> Counter[tuple[str, str]]:
+    """How many of the newest wait for the same and have the same errors; asked for once in a request."""
+    if not hasattr(request, "newest_to_mend"):
+        newest = model_admin.get_queryset(request).order_by(*model_admin.ordering)
+        rows = newest.values_list("waits_for_module", "waits_for_id", "faults")[: WorkPaginator.most_rows]
+        request.newest_to_mend = Counter(
+            (f"{module} {zoho_id}".strip(), text) for module, zoho_id, text in rows
+        )
+    return request.newest_to_mend
+
+
 class KindFilter(admin.SimpleListFilter):
     """Parked, INVALID that waits for no parent, or ERROR."""
 
@@ -283,7 +316,7 @@ class KindFilter(admin.SimpleListFilter):
         return [(kind, kind) for kind in mending.KINDS]
 
     def queryset(self, request, queryset):
-        return queryset.alias(kind=mending.KIND).filter(kind=self.value()) if self.value() else queryset
+        return queryset.filter(mending.of_kind(self.value())) if self.value() else queryset
 
 
 class MissingParentFilter(OpenFilter):
@@ -292,10 +325,8 @@ class MissingParentFilter(OpenFilter):
     title = "missing parent"
     parameter_name = "waits_for"
 
-    def counted(self, found):
-        parked = found.exclude(waits_for_id="").order_by().values_list("waits_for_module", "waits_for_id")
-        most = parked.annotate(n=Count("pk")).order_by("-n", "waits_for_module", "waits_for_id")
-        return Counter({f"{module} {zoho_id}": n for module, zoho_id, n in most[: self.most_offered]})
+    def values(self, waits_for, faults):
+        return [waits_for] if waits_for else []
 
     def narrowed(self, to_mend, value):
         module, _, zoho_id = value.partition(" ")
@@ -305,36 +336,27 @@ class MissingParentFilter(OpenFilter):
         return to_mend.exclude(waits_for_id="").filter(**wanted)
 
 
-class FaultFilter(OpenFilter):
-    """The base of those that count what is wrong, which is asked for once in a request."""
-
-    def found(self, request, model_admin):
-        if not hasattr(request, "faults_to_mend"):
-            request.faults_to_mend = faults.texts(super().found(request, model_admin))
-        return request.faults_to_mend
-
-
-class CodeFilter(FaultFilter):
+class CodeFilter(OpenFilter):
     """By the code of an error, as docs/answers.md lists them."""
 
     title = "error code"
     parameter_name = "code"
 
-    def counted(self, found):
-        return faults.count(found, lambda field, code: code)
+    def values(self, waits_for, faults):
+        return [code for _, code in pairs(faults)]
 
     def narrowed(self, to_mend, value):
         return faults.with_code(to_mend, value)
 
 
-class FieldFilter(FaultFilter):
+class FieldFilter(OpenFilter):
     """By the field that an error is about, as Zoho spells it."""
 
     title = "field"
     parameter_name = "field"
 
-    def counted(self, found):
-        return faults.count(found, lambda field, code: field)
+    def values(self, waits_for, faults):
+        return [field for field, _ in pairs(faults)]
 
     def narrowed(self, to_mend, value):
         return faults.with_field(to_mend, value)

@@ -4,11 +4,9 @@
 none is found by a part of its name.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
-from django.db.models import Count, QuerySet, Value
+from django.db.models import QuerySet, Value
 from django.db.models.functions import StrIndex
 from django.db.models.lookups import GreaterThan
 
@@ -16,8 +14,6 @@ from .models import RecordResult
 
 #: Where no field is wrong, but the whole: the record is no object.
 WHOLE_RECORD = "(record)"
-# Of so many different texts the fields and codes are counted; beyond are single records.
-MOST_TEXTS = 1_000
 
 
 def text(found: Iterable[tuple[str, str]]) -> str:
@@ -52,19 +48,3 @@ def with_code(results: QuerySet[RecordResult], code: str) -> QuerySet[RecordResu
 def _holding(results: QuerySet[RecordResult], part: str) -> QuerySet[RecordResult]:
     # LIKE would tell Amount from amount on PostgreSQL only.
     return results.filter(GreaterThan(StrIndex("faults", Value(part)), 0))
-
-
-def texts(results: QuerySet[RecordResult]) -> list[tuple[str, int]]:
-    """The texts of the results, the most frequent first, each with how many have it."""
-    found = results.exclude(faults="").order_by().values_list("faults").annotate(n=Count("pk"))
-    return list(found.order_by("-n")[:MOST_TEXTS])
-
-
-def count(
-    texts: Iterable[tuple[str, int]], of: Callable[[str, str], Any] = lambda field, code: (field, code)
-) -> Counter:
-    """How many results have each pair, or what is made of one, such as its code."""
-    counts: Counter = Counter()
-    for found, n in texts:
-        counts.update(dict.fromkeys((of(*pair) for pair in pairs(found)), n))
-    return counts

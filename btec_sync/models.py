@@ -264,6 +264,12 @@ class RecordResult(models.Model):
                 condition=models.Q(current=True, state__in=["INVALID", "ERROR"]),
                 name="recordresult_unsettled",
             ),
+            # In the order of Records to mend, which a page leaves after fifty.
+            models.Index(
+                fields=["-delivery", "position", "-id", "tenant"],
+                condition=models.Q(current=True, state__in=["INVALID", "ERROR"]),
+                name="recordresult_newest",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.apps import apps
 from django.conf import settings
+from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.db import connection, models
 
@@ -33,6 +34,11 @@ def django_db_modify_db_settings(django_db_modify_db_settings, tmp_path_factory)
         file = tmp_path_factory.mktemp("database") / "test.sqlite3"
         database.setdefault("TEST", {})["NAME"] = str(file)
         connection.settings_dict.setdefault("TEST", {})["NAME"] = database["TEST"]["NAME"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_cached():
+    cache.clear()
 
 
 @pytest.fixture

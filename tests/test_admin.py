@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from btec_sync import deliveries
+from btec_sync.admin_paging import BoundedPaginator
 from btec_sync.models import ApiKey, Delivery, IdempotencyKey, RecordResult, Tenant, Tombstone
 from btec_sync.reference.models import Program, Student
 from grades.models import Grade
@@ -238,11 +240,39 @@ def test_a_filter_names_so_many_values_and_no_more(client, sender):
     assert page.count("Status 049") == 2
 
 
-def test_dates_are_drilled_into(client, filled):
+def test_values_that_are_offered_are_read_once_in_a_minute(client, filled):
+    assert "By status All word" in list_of(client, Student)
+    Student.objects.update(status="Left")
+
+    assert "By status All word" in list_of(client, Student)
+    cache.clear()
+    assert "By status All Left" in list_of(client, Student)
+
+
+def test_the_day_of_a_delivery_is_drilled_into(client, filled):
+    Delivery.objects.update(received_at=datetime(2024, 5, 6, tzinfo=UTC))
+
+    assert count(client, Delivery, received_at__year=2024, received_at__month=5, received_at__day=6) > 1
+    assert count(client, Delivery, received_at__year=2025) == 0
+
+
+def test_the_last_change_of_records_is_filtered_by(client, filled):
     Student.objects.update(updated_at=datetime(2024, 5, 6, tzinfo=UTC))
 
-    assert count(client, Student, updated_at__year=2024, updated_at__month=5, updated_at__day=6) == 1
-    assert count(client, Student, updated_at__year=2025) == 0
+    assert "By last changed Any date Today Past 7 days" in list_of(client, Student)
+    assert (
+        count(client, Student, updated_at__gte="2024-05-01 00:00Z", updated_at__lt="2024-06-01 00:00Z") == 1
+    )
+    assert count(client, Student, updated_at__gte="2025-01-01 00:00Z") == 0
+
+
+def test_a_list_pages_through_some_thousand_and_says_that_there_are_more(client, filled, monkeypatch):
+    monkeypatch.setattr(BoundedPaginator, "most_rows", 2)
+
+    assert "These are the first 2; there are more." in list_of(client, Delivery)
+    assert "there are more" not in list_of(client, Student)
+    exported = client.get(url(Delivery, "export", "csv")).getvalue().decode()
+    assert len(exported.splitlines()) == 1 + Delivery.objects.count() > 3
 
 
 # --- One page each -----------------------------------------------------------------------------------

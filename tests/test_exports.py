@@ -201,7 +201,7 @@ def test_filters_search_and_order_apply(client, sender):
 
 
 def test_an_address_that_no_list_takes_exports_nothing(client, tenant):
-    response = client.get(url(Student, "export", "csv"), {"updated_at__year": "x"})
+    response = client.get(url(Student, "export", "csv"), {"updated_at__gte": "x"})
 
     assert response.status_code == 302
     assert client.get(url(Student, "export", "csv"), {"fingerprint": "x"}).status_code == 400
@@ -322,7 +322,7 @@ def test_a_spreadsheet_of_too_many_rows_is_refused_with_a_way_out(client, sender
 
     response = client.get(url(Student, "export", "xlsx"), {"status": "x"}, follow=True)
 
-    assert "An XLSX file takes at most 2 rows here, and these are 3." in text(response)
+    assert "An XLSX file takes at most 2 rows here, and these are more." in text(response)
     assert response.request["QUERY_STRING"] == "status=x"
     assert len(csv_rows(client, Student)) == 3
 

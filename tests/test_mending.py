@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from btec_sync import admin_replay, faults, mending, services
+from btec_sync.admin_paging import WorkPaginator
 from btec_sync.models import Delivery, RecordResult, RecordToMend, Tenant
 from btec_sync.reference.models import Student
 from payments.models import Payment
@@ -226,7 +227,18 @@ def test_the_filters_offer_what_is_there_with_the_most_frequent_first(client, tr
 
     assert "students gone (2) registrations r1 (1) students lost (1)" in page
     assert "missing_dependency (4)" in page
-    assert "By field All Student.id (3) Program.id (3) " in page
+    assert "By field All Program.id (3) Student.id (3) " in page
+
+
+def test_of_many_the_filters_count_the_newest_and_say_that_there_are_more(client, trouble, monkeypatch):
+    monkeypatch.setattr(WorkPaginator, "most_rows", 2)  # p1 and r3
+
+    page = text(client.get(url(RecordToMend)))
+
+    assert "registrations r1 (1+) students lost (1+)" in page
+    assert "missing_dependency (2+)" in page
+    assert "students gone (" not in page
+    assert "These are the first 2; there are more." in page
 
 
 def test_a_filter_that_was_asked_for_is_shown_also_when_it_is_not_offered(client, trouble):
@@ -287,7 +299,8 @@ def test_odd_names_of_fields_are_found_whole(client, sender):
     for n, name in enumerate(names):
         sender.post("units", factories.UnitRecord(id=f"u{n}", **{name: 1}))
 
-    fields = {field for field, _ in faults.count(faults.texts(RecordResult.objects.all()))}
+    texts = RecordResult.objects.values_list("faults", flat=True)
+    fields = {field for text in texts for field, _ in faults.pairs(text)}
     for field in fields:
         found = faults.with_field(RecordResult.objects.all(), field)
         assert all(field in dict(faults.pairs(result.faults)) for result in found)

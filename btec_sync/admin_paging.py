@@ -1,0 +1,28 @@
+"""The pages of the admin's lists: counted to some thousand rows, so that no list waits for a million."""
+
+from django.core.paginator import Paginator
+from django.utils.functional import cached_property
+
+
+class BoundedPaginator(Paginator):
+    """The pages of a queryset's first rows; whoever looks for others filters or searches."""
+
+    most_rows = 10_000
+
+    @cached_property
+    def count(self) -> int:
+        return min(self._found, self.most_rows)
+
+    @property
+    def has_more(self) -> bool:
+        return self._found > self.most_rows
+
+    @cached_property
+    def _found(self) -> int:
+        return self.object_list.order_by().values("pk")[: self.most_rows + 1].count()
+
+
+class WorkPaginator(BoundedPaginator):
+    """Of Records to mend, where each row is held against what came later."""
+
+    most_rows = 2_000
