@@ -158,8 +158,8 @@ def database() -> Iterator[str]:
 
 
 @contextmanager
-def empty_database() -> Iterator[str]:
-    """The URL of a new database without tables, of the kind that the tests run on."""
+def empty_database(options: str = "") -> Iterator[str]:
+    """The URL of a new database without tables, of the kind that the tests run on; made by PostgreSQL so."""
     tests_url = os.environ["DATABASE_URL"]
     if tests_url.startswith("sqlite"):
         with tempfile.TemporaryDirectory(prefix="btec-live-") as folder:
@@ -167,7 +167,7 @@ def empty_database() -> Iterator[str]:
         return
     name = f"btec_live_{secrets.token_hex(8)}"
     with psycopg.connect(tests_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"CREATE DATABASE {name} {options}")
     try:
         yield urlunsplit(urlsplit(tests_url)._replace(path=f"/{name}"))
     finally:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.live import empty_database
+
 ROOT = Path(__file__).parent.parent
 PRODUCTION = {
     "DJANGO_DEBUG": "false",
@@ -120,3 +122,16 @@ def test_the_deployment_check_finds_nothing():
     done = python(code, **PRODUCTION)
 
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_that_cannot_hold_every_name_is_refused(encoding):
+    with empty_database(f"ENCODING {encoding} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'") as url:
+        migrated = python(
+            "from django.core.management import execute_from_command_line as run; run(['', 'migrate'])",
+            **{**START, "DATABASE_URL": url},
+        )
+
+    assert migrated.returncode == 1
+    assert f"The database is in {encoding}, which cannot hold every name." in migrated.stderr

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db import NotSupportedError
 from django.db.backends.postgresql import base
 from psycopg import Connection, Error
 from psycopg.abc import Buffer
@@ -46,3 +47,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 self.pool.putconn(connection)  # which replaces it
                 connection = super().get_new_connection(conn_params)
         return connection
+
+    def init_connection_state(self) -> None:
+        super().init_connection_state()
+        encoding = self.connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            raise NotSupportedError(
+                f"The database is in {encoding}, which cannot hold every name. "
+                "Make one in UTF-8: createdb --encoding=UTF8 --template=template0"
+            )
