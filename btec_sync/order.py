@@ -5,8 +5,8 @@ gave out, and behind it the record's position in the batch. No clock takes part,
 makes nothing older.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 POSITION_BITS = 20
 
@@ -19,8 +19,7 @@ def delivery_of(place: int) -> int:
     return place >> POSITION_BITS
 
 
-@dataclass(slots=True, frozen=True)
-class Order:
+class Order(NamedTuple):
     """What says how new a record is: the sender's own marks where it sent them, and its place."""
 
     modified_time: datetime | None
@@ -28,8 +27,7 @@ class Order:
     place: int
 
 
-@dataclass(slots=True, frozen=True)
-class Marks:
+class Marks(NamedTuple):
     """What the database remembers of a record's order.
 
     modified_time, version and place are those of the values that are stored; seen is the highest place
@@ -59,7 +57,7 @@ class Marks:
 
     def heard_of(self, order: Order) -> "Marks":
         """The marks once a stale record has spoken: only that it did."""
-        return replace(self, seen=order.place) if order.place > self.seen else self
+        return self._replace(seen=order.place) if order.place > self.seen else self
 
     def replaced_by(self, order: Order) -> "Marks":
         """The marks once the incoming record's values are stored."""

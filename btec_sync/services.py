@@ -43,7 +43,7 @@ class Candidate:
         """The same record at another place in the order."""
         if place == self.place and decided == self.decided:
             return self
-        order = self.order and replace(self.order, place=place)
+        order = self.order and self.order._replace(place=place)
         return replace(self, place=place, order=order, decided=decided)
 
 

@@ -6,7 +6,7 @@ dozen conversions for each row, and a parameter for each value. Here a column is
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from json import JSONEncoder
 from typing import Any, TypeVar
 
@@ -28,19 +28,29 @@ def insert(
 ) -> None:
     """Inserts rows; those that are there already by `unique` get the fields of `update`.
 
-    `columns` are the rows' values by the names of the model's fields, `alike` those that all rows share (no
-    JSON among these). Inside a transaction, which can go on where this raises what the database raises: no
-    row is written then.
+    `columns` are the rows' values by the names of the model's fields, `alike` those that all rows share.
+    Inside a transaction, which can go on where this raises what the database raises: no row is written then.
     """
-    sql = _insert_sql(model, tuple(alike), tuple(columns), tuple(unique), tuple(update))
     if connection.vendor == "postgresql":
-        attempt((sql, [*alike.values(), *_arrays(model, columns)]))
+        columns, alike = _parted(columns, alike)
+        sql = _insert_sql(model, tuple(alike), tuple(columns), tuple(unique), tuple(update))
+        attempt((sql, [*_constants(model, alike), *_arrays(model, columns)]))
     else:
+        sql = _insert_sql(model, tuple(alike), tuple(columns), tuple(unique), tuple(update))
         shared = {name: [value] * _length(columns) for name, value in alike.items()}
         _execute_many(sql, model, {**shared, **columns})
 
 
-@cache
+def _parted(columns: Columns, alike: Mapping[str, Any]) -> tuple[Columns, Mapping[str, Any]]:
+    """The columns that differ from row to row, and all else: most of a batch's results."""
+    different = {name: values for name, values in columns.items() if values.count(values[0]) < len(values)}
+    if not different:
+        return columns, alike
+    same = {name: values[0] for name, values in columns.items() if name not in different}
+    return different, {**alike, **same}
+
+
+@lru_cache(maxsize=512)
 def _insert_sql(
     model: type[models.Model],
     alike: tuple[str, ...],
@@ -149,6 +159,13 @@ def array(values: Sequence[Any]) -> str:
 
     https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
     """
+    kinds = set(map(type, values))
+    if kinds == {int}:
+        return f"{{{','.join(map(str, values))}}}"
+    if kinds == {str}:
+        text = '","'.join(values)
+        if "\\" not in text and text.count('"') == 2 * (len(values) - 1):
+            return f'{{"{text}"}}'
     return f"{{{','.join([_element(value) for value in values])}}}"
 
 
@@ -168,6 +185,11 @@ def _arrays(model: type[models.Model], columns: Columns) -> list[str]:
         encode = _json_encoder(model, name)
         arrays.append(array([encode(value) for value in values] if encode else values))
     return arrays
+
+
+def _constants(model: type[models.Model], alike: Mapping[str, Any]) -> list[Any]:
+    encoders = {name: _json_encoder(model, name) for name in alike}
+    return [encoders[name](value) if encoders[name] else value for name, value in alike.items()]
 
 
 def _unnest(model: type[models.Model], columns: Sequence[str]) -> str:

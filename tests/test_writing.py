@@ -30,6 +30,18 @@ def test_texts_are_stored_as_they_were_sent(sender):
     ]
 
 
+def test_what_all_rows_of_a_batch_share_is_stored_in_each(sender):
+    shared = {"Unit_Name": 'A "unit"', "Description": None, "Credit_Hours": None, "Level": "\\"}
+    records = [factories.UnitRecord(**shared) for _ in range(3)]
+
+    sender.post("units", *records)
+
+    columns = ("unit_name", "description", "credit_hours", "level")
+    assert list(Unit.objects.values_list(*columns)) == [('A "unit"', "", None, "\\")] * 3
+    kept = RecordResult.objects.values_list("state", "message", "errors", "changed_fields")
+    assert list(kept) == [("NEW", "Unit created", [], {})] * 3
+
+
 def test_texts_that_changed_are_kept_as_they_were_and_are(sender):
     records = [factories.UnitRecord(Description=text) for text in AWKWARD]
     sender.post("units", *records)
