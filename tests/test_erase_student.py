@@ -19,8 +19,8 @@ from payments.models import Payment
 from registrations.models import Registration
 from tests import factories
 from tests.api import Sender, receive
+from tests.pruning import age, prune
 from tests.test_poison import refusing
-from tests.test_prune import age, prune
 from units.models import Unit
 
 #: Whatever is hers holds this word; nothing else does.
