@@ -20,7 +20,7 @@ from registrations.models import Registration
 from tests import factories
 from tests.api import Sender, receive
 from tests.pruning import age, prune
-from tests.test_poison import refusing
+from tests.triggers import refusing
 from units.models import Unit
 
 #: Whatever is hers holds this word; nothing else does.
