@@ -116,8 +116,14 @@ class Erasure:
 
     def _search(self, service: type[SyncService], progress: Callable[[int], Any]) -> None:
         """Redacts a module's deliveries."""
+        concerns = self._concerns(service)
         for number, body in self._bodies(service.module, progress):
-            self._look_into(service, number, body)
+            if concerns.are_in(body):
+                self._take_out(service, number, body, concerns)
+                concerns = self._concerns(service)  # the body may have told of more ids
+
+    def _concerns(self, service: type[SyncService]) -> "Concerns":
+        return Concerns(service, self.person, {module: self._ids_of(module) for module in services()})
 
     def _bodies(self, module: str, progress: Callable[[int], Any]) -> Iterator[tuple[int, bytes]]:
         last = 0
@@ -128,16 +134,7 @@ class Erasure:
             last = page[-1][0]
             progress(len(page))
 
-    def _look_into(self, service: type[SyncService], number: int, body: bytes) -> None:
-        concerns = Concerns(service, self.person, {module: self._ids_of(module) for module in services()})
-        if not concerns.may_be_in(body):
-            return
-        try:
-            if not positions(body, concerns):
-                return
-        except NoRecords:
-            if not concerns.is_named_in(body):
-                return
+    def _take_out(self, service: type[SyncService], number: int, body: bytes, concerns: "Concerns") -> None:
         if not self.dry_run:
             with_retries(lambda: self._redact(service, number, concerns))
         elif number not in self._counted:
@@ -235,15 +232,20 @@ class Concerns:
             _id(record.get(name)) in ids for name, ids in self.parents.items()
         )
 
-    def may_be_in(self, body: bytes) -> bool:
+    def are_in(self, body: bytes) -> bool:
+        """Whether the body holds such records, or is none of records and names one of the ids."""
+        if not self._may_be_in(body):
+            return False
+        try:
+            return bool(positions(body, self))
+        except NoRecords:
+            return any(names(reading, self.named) for reading in readings(body))
+
+    def _may_be_in(self, body: bytes) -> bool:
         return any(
             ESCAPED in reading or any(needle in reading for needle in self.needles)
             for reading in readings(body)
         )
-
-    def is_named_in(self, body: bytes) -> bool:
-        """Whether a body that cannot be read as records holds one of the ids as a word."""
-        return any(names(reading, self.named) for reading in readings(body))
 
 
 def _parents(service: type[SyncService], ids: Ids) -> Ids:
