@@ -6,6 +6,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from btec_sync import deliveries, tombstones
 from btec_sync.erasure import Erasure
@@ -29,7 +30,7 @@ from tests.erasing import (
     student,
 )
 from tests.pruning import age, prune
-from tests.triggers import refusing
+from tests.triggers import at_commit, at_once, numbered, refusing
 
 
 @pytest.fixture
@@ -237,6 +238,28 @@ def test_an_interrupted_run_is_finished_by_the_next(hers, tenant, sender):
 
     erase()
 
+    assert hers_everywhere() == []
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("when", [at_once, at_commit])
+@pytest.mark.parametrize(
+    ("table", "event", "rows"),
+    [
+        ("payments_payment", "DELETE", "TRUE"),
+        ("btec_sync_delivery", "UPDATE", "TRUE"),
+        ("btec_sync_recordresult", "DELETE", "OLD.module = 'grades'"),  # found without a body
+    ],
+)
+def test_what_is_tried_again_is_counted_once(committed, hers, table, event, rows, when):
+    Delivery.objects.filter(module="grades").update(body=b"", answer=b"", body_removed_at=timezone.now())
+    told = counts(erase("--dry-run"))
+    again = "IF nextval('tries') < 2 THEN RAISE EXCEPTION 'once more' USING ERRCODE = '40001'; END IF"
+
+    with numbered(), when(table, event, action=f"IF {rows} THEN {again}; END IF"):
+        output = erase()
+
+    assert counts(output) == told
     assert hers_everywhere() == []
 
 
