@@ -32,7 +32,10 @@ Ids = dict[str, set[str]]
 
 
 class Erasure:
-    """One run for one person. `report` counts what it did, or on a dry run would do."""
+    """One run for one person. `report` counts what it did, or on a dry run would do.
+
+    A transaction may be tried again, so it returns what it counts, and that is reported once it is committed.
+    """
 
     def __init__(self, tenant: Tenant, person: str, *, dry_run: bool = False) -> None:
         self.tenant = tenant
@@ -51,29 +54,33 @@ class Erasure:
 
     def run(self, progress: Callable[[int], Any]) -> None:
         """Erases everything, in transactions of a moment each. Calls progress with deliveries read."""
-        with_retries(self._erase_records)
+        self.report += with_retries(self._erase_records)
         known = -1
         # A record that was never stored is found in bodies, and may be named in those that were read before.
         while known < (found := sum(map(len, self.ids.values()))):
             known = found
             for module in self._modules():
                 self._search(services()[module], progress)
-        with_retries(self._erase_results)
+        self.report += with_retries(self._erase_results)
+        self.report["results"] += len(self._results)
 
     # Records
 
-    def _erase_records(self) -> None:
+    def _erase_records(self) -> Counter[str]:
+        counted: Counter[str] = Counter()
         with transaction.atomic():
             take_turn(self.tenant)
             self.strangers = strangers(self.tenant, self.person)
             self.ids = _merged(tombstoned(self.tenant, self.person), stored_of(self.tenant, self.person))
             for module, service in reversed(services().items()):
                 zoho_ids = self.ids.get(module, set())
-                self.report[module] += self._delete(service.model.objects, zoho_id__in=zoho_ids)
+                counted[module] = self._delete(service.model.objects, zoho_id__in=zoho_ids)
                 if not self.dry_run:
                     tombstones.add(self.tenant, module, zoho_ids, person=self.person)
+        return counted
 
-    def _erase_results(self) -> None:
+    def _erase_results(self) -> Counter[str]:
+        counted: Counter[str] = Counter()
         with transaction.atomic():
             take_turn(self.tenant)
             # What came and was refused meanwhile has left tombstones as well.
@@ -81,17 +88,18 @@ class Erasure:
             for module in services():
                 zoho_ids = self._ids_of(module)
                 rows = RecordResult.objects.filter(tenant=self.tenant, module=module, zoho_id__in=zoho_ids)
-                self._erase(rows)
+                counted["results"] += self._erase(rows)
+        return counted
 
-    def _erase(self, rows: QuerySet[RecordResult]) -> None:
-        """Deletes results, and counts the deliveries anew that they were of."""
+    def _erase(self, rows: QuerySet[RecordResult]) -> int:
+        """Deletes results, as many as it says, and counts the deliveries anew that they were of."""
         if self.dry_run:
             self._results.update(rows.values_list("pk", flat=True))
-            self.report["results"] = len(self._results)
-            return
+            return 0
         deliveries = set(rows.filter(current=True).values_list("delivery", flat=True))
-        self.report["results"] += rows.delete()[0]
+        deleted = rows.delete()[0]
         results.recount(deliveries)
+        return deleted
 
     def _delete(self, rows, **which: Any) -> int:
         found = rows.filter(tenant=self.tenant, **which)
@@ -116,8 +124,14 @@ class Erasure:
 
     def _search(self, service: type[SyncService], progress: Callable[[int], Any]) -> None:
         """Redacts a module's deliveries."""
+        concerns = self._concerns(service)
         for number, body in self._bodies(service.module, progress):
-            self._look_into(service, number, body)
+            if concerns.are_in(body):
+                self._take_out(service, number, body, concerns)
+                concerns = self._concerns(service)  # the body may have told of more ids
+
+    def _concerns(self, service: type[SyncService]) -> "Concerns":
+        return Concerns(service, self.person, {module: self._ids_of(module) for module in services()})
 
     def _bodies(self, module: str, progress: Callable[[int], Any]) -> Iterator[tuple[int, bytes]]:
         last = 0
@@ -128,33 +142,26 @@ class Erasure:
             last = page[-1][0]
             progress(len(page))
 
-    def _look_into(self, service: type[SyncService], number: int, body: bytes) -> None:
-        concerns = Concerns(service, self.person, {module: self._ids_of(module) for module in services()})
-        if not concerns.may_be_in(body):
-            return
-        try:
-            if not positions(body, concerns):
-                return
-        except NoRecords:
-            if not concerns.is_named_in(body):
-                return
+    def _take_out(self, service: type[SyncService], number: int, body: bytes, concerns: "Concerns") -> None:
         if not self.dry_run:
-            with_retries(lambda: self._redact(service, number, concerns))
+            self.report += with_retries(lambda: self._redact(service, number, concerns))
         elif number not in self._counted:
             self._counted.add(number)
-            found = self._count(service, concerns, body)
+            found = self._find(service, concerns, body)
+            self.report += _report_of(found)
             self._erase(RecordResult.objects.filter(delivery=number, position__in=found or []))
 
-    def _redact(self, service: type[SyncService], number: int, concerns: "Concerns") -> None:
+    def _redact(self, service: type[SyncService], number: int, concerns: "Concerns") -> Counter[str]:
         with transaction.atomic():
             take_turn(self.tenant)
             delivery = (
                 Delivery.objects.only("body", "answer", "attempts", "unchanged").filter(pk=number).first()
             )
             if delivery is None or not delivery.body:
-                return
+                return Counter()
             body = bytes(delivery.body)
-            found = self._count(service, concerns, body)
+            found = self._find(service, concerns, body)
+            counted = _report_of(found)
             # What the database said of a record repeats it.
             changes: dict[str, Any] = {"traceback": ""}
             if found is None:
@@ -164,11 +171,12 @@ class Erasure:
                 changes |= {"body": redact_body(body, found), "answer": answer}
                 rows = RecordResult.objects.filter(delivery=number, position__in=found)
                 changes["unchanged"] = delivery.unchanged - _unchanged(delivery, rows, found)
-                self._erase(rows)
+                counted["results"] = self._erase(rows)
                 new = tombstones.own(service(self.tenant), concerns.own)
                 tombstones.add(self.tenant, service.module, new, person=self.person)
                 self._forget_moves(service, concerns.own - new, set().union(*concerns.parents.values()))
             Delivery.objects.filter(pk=number).update(**changes)
+        return counted
 
     def _forget_moves(self, service: type[SyncService], moved: set[str], erased: set[str]) -> None:
         """Of a record that is somebody else's by now: that it was this person's before."""
@@ -182,16 +190,16 @@ class Erasure:
             answer = redact_move(bytes(delivery.answer), service, result.position, erased)
             Delivery.objects.filter(pk=delivery.pk).update(answer=answer)
 
-    def _count(self, service: type[SyncService], concerns: "Concerns", body: bytes) -> list[int] | None:
-        """Where the person stands in the body; None where it can only be removed as a whole."""
+    def _find(self, service: type[SyncService], concerns: "Concerns", body: bytes) -> list[int] | None:
+        """Where the person stands in the body; None where it can only be removed as a whole.
+
+        The ids that it tells of are known from then on.
+        """
         concerns.own = set()
         try:
             found = positions(body, concerns)
         except NoRecords:
-            self.report["bodies removed"] += 1
             return None
-        self.report["bodies redacted"] += 1
-        self.report["records in bodies"] += len(found)
         self.ids.setdefault(service.module, set()).update(tombstones.own(service(self.tenant), concerns.own))
         return found
 
@@ -235,15 +243,20 @@ class Concerns:
             _id(record.get(name)) in ids for name, ids in self.parents.items()
         )
 
-    def may_be_in(self, body: bytes) -> bool:
+    def are_in(self, body: bytes) -> bool:
+        """Whether the body holds such records, or is none of records and names one of the ids."""
+        if not self._may_be_in(body):
+            return False
+        try:
+            return bool(positions(body, self))
+        except NoRecords:
+            return any(names(reading, self.named) for reading in readings(body))
+
+    def _may_be_in(self, body: bytes) -> bool:
         return any(
             ESCAPED in reading or any(needle in reading for needle in self.needles)
             for reading in readings(body)
         )
-
-    def is_named_in(self, body: bytes) -> bool:
-        """Whether a body that cannot be read as records holds one of the ids as a word."""
-        return any(names(reading, self.named) for reading in readings(body))
 
 
 def _parents(service: type[SyncService], ids: Ids) -> Ids:
@@ -271,6 +284,13 @@ def _values(value: Any) -> Collection[Any]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
+
+
+def _report_of(found: list[int] | None) -> Counter[str]:
+    """What a report says of a body with these places."""
+    if found is None:
+        return Counter({"bodies removed": 1})
+    return Counter({"bodies redacted": 1, "records in bodies": len(found)})
 
 
 def _unchanged(delivery: Delivery, rows: QuerySet[RecordResult], places: Collection[int]) -> int:

@@ -9,6 +9,7 @@ from .answers import summarised
 from .models import State
 from .serializers import ERASED_RECORD
 from .services import SyncService
+from .wire import object_of
 
 BLANKS = re.compile(r"[ \t\r\n]*")
 PLACEHOLDER = json.dumps(ERASED_RECORD)
@@ -21,16 +22,8 @@ class NoRecords(ValueError):
     """The body is not JSON with an array of records under "data"."""
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object with all that it says: what the same key said first, a dict would pass over."""
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise NoRecords
-    return value
-
-
 # Numbers stay text: they may have more digits than Python turns into one.
-DECODER = json.JSONDecoder(parse_int=str, parse_float=str, object_pairs_hook=_object)
+DECODER = json.JSONDecoder(parse_int=str, parse_float=str, object_pairs_hook=object_of)
 
 
 def positions(body: bytes, concerns: Callable[[Any], bool]) -> list[int]:

@@ -39,7 +39,7 @@ def loads(body: bytes) -> Any:
             parse_int=_integer,
             parse_float=_decimal,
             parse_constant=_refuse_constant,
-            object_pairs_hook=_object,
+            object_pairs_hook=object_of,
         )
     except NotJSON:
         raise
@@ -68,7 +68,8 @@ def _refuse_constant(name: str) -> None:
     raise NotJSON(f"{name} is not a JSON number.")
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object with all that it says. Raises NotJSON where a key comes twice: a dict keeps only the last."""
     value = dict(pairs)
     if len(value) != len(pairs):
         raise NotJSON("An object holds the same key twice.")

@@ -27,6 +27,8 @@ NOT_OURS = ("/admin/auth/", "/admin/password_change/")
 #: Every model that nobody can edit. Tenants are a superuser's to edit.
 READ_ONLY = [*MIRRORS, *MACHINERY]
 MODELS = [*READ_ONLY, Tenant]
+#: Markup that a browser would run.
+SCRIPT = "<script>alert(1)</script>"
 
 
 def registered() -> set[type[Model]]:
@@ -149,3 +151,15 @@ def stored(body: bytes, **values) -> Delivery:
     """A delivery that nobody has processed."""
     values = {"tenant": factories.TenantFactory(), "module": "payments", **values}
     return Delivery.objects.create(body=body, **values)
+
+
+def list_of(client: Client, model: type[Model], **query) -> str:
+    response = client.get(url(model), query)
+    assert response.status_code == 200, response.headers.get("Location")
+    return text(response)
+
+
+def count(client: Client, model: type[Model], **query) -> int:
+    """How many rows a list says it has."""
+    names = f"{model._meta.verbose_name}|{model._meta.verbose_name_plural}"
+    return int(re.search(rf"(\d+) ({names})\b", list_of(client, model, **query))[1])

@@ -17,6 +17,7 @@ from django.test import TestCase, override_settings
 from django.test.utils import CaptureQueriesContext
 
 from btec_sync import deliveries, demo
+from btec_sync.demo.college import units
 from btec_sync.models import Delivery, IdempotencyKey, RecordResult, State, SyncedRecord, Tenant
 from btec_sync.reference.models import Program, Student
 from config.environment import BASE_DIR
@@ -166,7 +167,7 @@ class DemoCollege(TestCase):
         assert not Registration.objects.filter(completion_date__lte=F("registration_date")).exists()
 
     def test_students_are_graded_on_units_of_their_programs_after_they_registered(self):
-        programs = {unit: program for unit, program, _ in demo.units()}
+        programs = {unit: program for unit, program, _ in units()}
         registered = {
             (student, program): day
             for student, program, day in Registration.objects.values_list(

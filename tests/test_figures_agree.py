@@ -12,8 +12,8 @@ from tests import factories
 from tests.admin import fill, superuser, text, url
 from tests.api import Sender, receive
 from tests.test_metrics import TOKEN, read
-from tests.test_poison import refusing
 from tests.test_sync_health import PAGE, figures_in, shown
+from tests.triggers import refusing
 
 TENANTS = ("amman", "zarqa")
 MODULES = ("students", "units", "registrations", "payments", "grades")

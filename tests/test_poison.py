@@ -1,45 +1,12 @@
 """Records that the database refuses: ERROR for them alone, their neighbours are stored."""
 
-from contextlib import contextmanager
-
 import pytest
 from django.db import connection
 
 from btec_sync.models import Delivery
 from tests import factories
+from tests.triggers import refusing
 from units.models import Unit
-
-
-@contextmanager
-def refusing(condition: str, table: str = "units_unit"):
-    """A trigger that refuses every row of the table for which the condition on NEW holds."""
-    with connection.cursor() as cursor:
-        if factories.on_sqlite():
-            for event in ("INSERT", "UPDATE"):
-                cursor.execute(
-                    f"CREATE TRIGGER poison_{event} BEFORE {event} ON {table} WHEN {condition}"
-                    " BEGIN SELECT RAISE(ABORT, 'Failing row contains (Ahmed)'); END"
-                )
-        else:
-            cursor.execute(
-                "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-                f" IF {condition} THEN RAISE EXCEPTION 'Failing row contains (Ahmed)'; END IF;"
-                " RETURN NEW; END $$"
-            )
-            cursor.execute(
-                f"CREATE TRIGGER poison BEFORE INSERT OR UPDATE ON {table}"
-                " FOR EACH ROW EXECUTE FUNCTION poison()"
-            )
-    try:
-        yield
-    finally:
-        with connection.cursor() as cursor:
-            if factories.on_sqlite():
-                for event in ("INSERT", "UPDATE"):
-                    cursor.execute(f"DROP TRIGGER poison_{event}")
-            else:
-                cursor.execute(f"DROP TRIGGER poison ON {table}")
-                cursor.execute("DROP FUNCTION poison")
 
 
 def batch(size: int, poisoned: set[int]) -> list[dict]:

@@ -1,11 +1,9 @@
-"""manage.py prune: what is old goes, what is unfinished stays, and what is gone says so."""
+"""manage.py prune: what is old goes, what is unfinished stays."""
 
 from datetime import timedelta
 from io import StringIO
 
 import pytest
-from axes.models import AccessAttempt, AccessFailureLog, AccessLog
-from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection
 from django.utils import timezone
@@ -13,29 +11,10 @@ from django.utils import timezone
 from btec_sync import deliveries, retention
 from btec_sync.models import Delivery, IdempotencyKey, RecordResult
 from tests import factories
-from tests.admin import page_of, superuser, text, url
 from tests.api import Sender, receive
 from tests.conftest import payload
+from tests.pruning import age, prune, removed
 from units.models import Unit
-
-
-def prune(*arguments: str) -> str:
-    output = StringIO()
-    call_command("prune", *arguments, stdout=output)
-    return output.getvalue()
-
-
-def age(days: float) -> None:
-    """Makes everything that is stored so much older."""
-    for model, column in ((Delivery, "received_at"), (IdempotencyKey, "created_at")):
-        for row in model.objects.all():
-            setattr(row, column, getattr(row, column) - timedelta(days=days))
-            row.save(update_fields=[column])
-
-
-def removed(output: str) -> dict[str, int]:
-    rows = [line.rsplit(None, 1) for line in output.splitlines() if line.startswith("  ")]
-    return {name.strip(): int(number.replace(",", "")) for name, number in rows}
 
 
 def test_an_old_body_and_its_answer_go_and_the_rest_stays(sender):
@@ -306,56 +285,6 @@ def test_newer_data_stands_and_order_is_kept_after_the_delivery_is_gone(sender, 
     assert Unit.objects.get().level == payload("unit")["Level"]
 
 
-def test_a_replay_of_a_pruned_body_says_so_and_changes_nothing(sender, replay):
-    sender.post("units", payload("unit"))
-    age(91)
-    prune()
-    before = Delivery.objects.values().get()
-
-    status, output = replay(str(before["uid"]))
-
-    assert status == 1
-    assert "1 delivery was left as it is: its body is not kept any more" in output
-    assert Delivery.objects.values().get() == before
-    assert replay("--all")[0] == 1
-
-
-@pytest.fixture
-def logins(db, monkeypatch):
-    """Of each kind some old ones, more than a piece, and a new one."""
-    monkeypatch.setattr(retention, "PIECE", 2)
-    kept = superuser().session.session_key
-    expired = timezone.now() - timedelta(seconds=1)
-    Session.objects.bulk_create(Session(session_key=f"s{n}", expire_date=expired) for n in range(3))
-    for number, days in enumerate([29, 31, 32, 33]):
-        for model in (AccessAttempt, AccessFailureLog, AccessLog):
-            extra = {"failures_since_start": 1} if model is AccessAttempt else {}
-            row = model.objects.create(username="who", ip_address=f"192.0.2.{number}", **extra)
-            model.objects.filter(pk=row.pk).update(attempt_time=timezone.now() - timedelta(days=days))
-    return kept
-
-
-def test_expired_sessions_and_old_attempts_to_log_in_go(logins):
-    told = prune("--dry-run")
-    assert (Session.objects.count(), AccessAttempt.objects.count()) == (4, 4)
-
-    output = prune()
-
-    assert [session.pk for session in Session.objects.all()] == [logins]
-    for model in (AccessAttempt, AccessFailureLog, AccessLog):
-        assert model.objects.get().ip_address == "192.0.2.0"
-    assert removed(told) == removed(output)
-    assert removed(output)["expired sessions"] == 3
-    assert removed(output)["login attempts"] == 9
-
-
-def test_logins_are_no_tenants_and_stay_when_one_is_named(logins, tenant):
-    output = prune("--tenant", "default")
-
-    assert (Session.objects.count(), AccessAttempt.objects.count()) == (4, 4)
-    assert "sessions" not in output
-
-
 def test_other_tenants_keep_theirs_when_one_is_named(sender):
     other = Sender(factories.TenantFactory(slug="other").slug)
     sender.post("units", payload("unit"))
@@ -410,48 +339,6 @@ def test_interrupted_it_goes_on_from_there(sender, tenant, monkeypatch):
 
     assert not RecordResult.objects.exists()
     assert not Delivery.objects.exists()
-
-
-def test_the_admin_says_that_a_body_is_gone(sender):
-    sender.post("units", payload("unit"))
-    age(91)
-    prune()
-    delivery = Delivery.objects.get()
-    client = superuser()
-
-    page = text(client.get(page_of(delivery)))
-    download = client.get(url(Delivery, "body", delivery.pk))
-
-    assert f"Removed on {timezone.localdate():%Y-%m-%d}" in page
-    assert download.status_code == 410
-
-
-def test_the_admins_replay_says_that_a_body_is_gone(sender):
-    sender.post("units", payload("unit"))
-    age(91)
-    prune()
-    delivery = Delivery.objects.get()
-    client = superuser()
-
-    response = client.post(
-        url(Delivery),
-        {"action": "replay_selected", "_selected_action": [delivery.pk], "post": "yes"},
-        follow=True,
-    )
-
-    assert "1 delivery was left as it is: its body is not kept any more" in text(response)
-    assert Delivery.objects.get().attempts == 1
-
-
-def test_the_page_of_a_record_copes_with_a_delivery_that_is_gone(sender):
-    sender.post("units", payload("unit"))
-    number = Delivery.objects.get().pk
-    age(800)
-    prune()
-
-    page = text(superuser().get(page_of(Unit.objects.get())))
-
-    assert f"delivery {number}, which is not kept any more" in page
 
 
 @pytest.mark.postgresql

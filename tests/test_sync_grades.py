@@ -7,7 +7,7 @@ from grades.models import Grade
 from grades.services import GradeSync
 from tests import factories
 from tests.conftest import payload
-from tests.contract import DependencyContract
+from tests.dependency_contract import DependencyContract
 
 
 class TestGrades(DependencyContract):

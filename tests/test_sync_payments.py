@@ -9,7 +9,7 @@ from payments.models import Payment
 from payments.services import PaymentSync
 from tests import factories
 from tests.conftest import payload
-from tests.contract import DependencyContract
+from tests.dependency_contract import DependencyContract
 
 
 class TestPayments(DependencyContract):

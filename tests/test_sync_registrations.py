@@ -9,7 +9,7 @@ from registrations.serializers import RegistrationSerializer
 from registrations.services import RegistrationSync
 from tests import factories
 from tests.conftest import payload
-from tests.contract import DependencyContract
+from tests.dependency_contract import DependencyContract
 
 
 class OptionalProgram(RegistrationSerializer):

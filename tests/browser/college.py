@@ -17,7 +17,7 @@ from btec_sync.problems import ProcessingFailed
 from btec_sync.services import services
 from tests import factories
 from tests.api import receive
-from tests.test_poison import refusing
+from tests.triggers import refusing
 
 PASSWORD = "a-password-of-the-tests"
 OURS, OTHER = "default", "zarqa"

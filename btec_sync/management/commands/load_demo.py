@@ -1,4 +1,4 @@
-"""manage.py load_demo: the demo data of btec_sync/demo.py, by the way that Zoho's requests take."""
+"""manage.py load_demo: the demo data of btec_sync/demo/, by the way that Zoho's requests take."""
 
 import hashlib
 import os

@@ -1,29 +1,20 @@
-"""The demo data: a small college's year as Zoho would send it, for manage.py load_demo.
+"""The college's year: who enrols, pays and is graded, as its office saves it in Zoho day by day."""
 
-requests() makes the same bytes on every machine and on every day. Nothing here knows the database: 3
-programs, 20 units, 60 students, 80 registrations, and what was paid and achieved on these, are JSON
-for the modules by name. At the end stand the requests that went wrong, for staff to look at.
-"""
-
-import json
 import random
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
-from itertools import count, groupby
-from typing import Any, TypeVar
+from itertools import count
+from typing import TypeVar
+
+from .sending import Record, Save, zoho_name
 
 T = TypeVar("T")
-Record = dict[str, Any]
 
-SEED = 2025
 ZONE = timezone(timedelta(hours=3))
 OPENING = date(2025, 9, 1)
 CLOSING = date(2026, 7, 15)
-BATCH = 50
-
-MODULES = ["programs", "units", "students", "registrations", "payments", "grades"]
 
 # The examples of the API point at stud_456, prog_789, reg_456 and unit_789, so these are here. What the
 # examples make themselves (reg_123, pay_123, unit_123, grade_123) is not: it has to be NEW.
@@ -104,23 +95,6 @@ COMMENTS = {
 
 
 @dataclass(frozen=True)
-class Request:
-    """One request of Zoho's: the module that it is for, and its body."""
-
-    module: str
-    body: bytes
-
-
-@dataclass(frozen=True)
-class Save:
-    """A record as somebody saved it in Zoho, and when."""
-
-    module: str
-    record: Record
-    time: datetime
-
-
-@dataclass(frozen=True)
 class Enrolment:
     """A student's time on a program; ending is the status it ended with, "" where it goes on."""
 
@@ -156,25 +130,6 @@ class Dice(random.Random):
         """Some moment of that day's office hours."""
         clock = time(self.between(8, 16), self.between(0, 59), self.between(0, 59), tzinfo=ZONE)
         return datetime.combine(day, clock)
-
-
-def requests() -> Iterator[Request]:
-    """All requests in the order in which Zoho makes them."""
-    dice = Dice(SEED)
-    enrolments = list(enrol(dice))
-    saves = [
-        *catalogue(dice),
-        *students(dice, enrolments),
-        *registrations(dice, enrolments),
-        *payments(dice, enrolments),
-        *grades(dice, enrolments),
-    ]
-    yield from batches(saves)
-    yield from repeats(saves)
-    yield from mishaps()
-
-
-# --- The college's year ------------------------------------------------------------------------------
 
 
 def enrol(dice: Dice) -> Iterator[Enrolment]:
@@ -373,144 +328,3 @@ def _graded(dice: Dice, record: Record, value: str, day: date) -> Save:
         "Comments": dice.pick(COMMENTS[value]),
     }
     return Save("grades", {**record, **given}, dice.time_on(day))
-
-
-# --- How Zoho sends it -------------------------------------------------------------------------------
-
-
-def batches(saves: Iterable[Save]) -> Iterator[Request]:
-    """A month at a time, parents' modules first, some of them with all the keys of a whole record."""
-    created: dict[str, datetime] = {}
-    number = 0
-    for month, monthly in groupby(sorted(saves, key=_month), key=_month):
-        by_module = {module: [] for module in MODULES}
-        for save in monthly:
-            created.setdefault(save.record["id"], save.time)
-            by_module[save.module].append(save)
-        # In January payments overtook their registrations: these were parked, and released by themselves.
-        order = MODULES if month != (2026, 1) else reversed(MODULES)
-        for module in order:
-            for batch in pages(sorted(by_module[module], key=lambda save: save.time)):
-                number += 1
-                yield Request(module, body([_sent(save, created, whole=number % 3 == 0) for save in batch]))
-
-
-def _month(save: Save) -> tuple[int, int]:
-    return save.time.year, save.time.month
-
-
-def pages(saves: Sequence[Save]) -> Iterator[Sequence[Save]]:
-    for start in range(0, len(saves), BATCH):
-        yield saves[start : start + BATCH]
-
-
-def body(records: list[Any]) -> bytes:
-    return json.dumps({"data": records}, ensure_ascii=False).encode()
-
-
-def _sent(save: Save, created: dict[str, datetime], *, whole: bool) -> Record:
-    marked = {**save.record, "Modified_Time": save.time.isoformat()}
-    return {**system_keys(save.record["id"], created[save.record["id"]]), **marked} if whole else marked
-
-
-def zoho_name(zoho_id: str) -> str:
-    """What Zoho calls a record that has no name of its own."""
-    return zoho_id.upper().replace("_", "-")
-
-
-def system_keys(zoho_id: str, created: datetime) -> Record:
-    """What Zoho's API puts around a record's own fields."""
-    office = {"name": "Front Office", "id": "5516116000097441001", "email": "office@college.example"}
-    return {
-        "Name": zoho_name(zoho_id),
-        "Owner": office,
-        "Created_Time": created.isoformat(),
-        "Created_By": office,
-        "Modified_By": office,
-        "Currency": "JOD",
-        "$currency_symbol": "JD",
-        "Exchange_Rate": 1,
-        "Tag": [],
-        "Locked__s": False,
-        "$approved": True,
-        "$state": "save",
-        "$in_merge": False,
-        "$editable": True,
-        "$approval_state": "approved",
-        "$approval": dict.fromkeys(("delegate", "takeover", "approve", "reject", "resubmit"), False),
-        "$layout_id": {"display_label": "Standard", "name": "Standard", "id": "5516116000000588002"},
-    }
-
-
-# --- What goes wrong ---------------------------------------------------------------------------------
-
-
-def repeats(saves: Iterable[Save]) -> Iterator[Request]:
-    """Autumn registrations once more, as they were then: UNCHANGED, and stale where they have ended."""
-    registered = [save for save in saves if save.record.get("Version") == 1]
-    yield Request("registrations", body([_sent(save, {}, whole=False) for save in registered[:25]]))
-
-
-def mishaps() -> Iterator[Request]:
-    """Records that are INVALID, records that stay parked, and a body that is no JSON."""
-    for module, records in [*INVALID, *PARKED]:
-        yield Request(module, body(records))
-    # A name with quotation marks, put into the body by hand instead of by toJSON().
-    yield Request(
-        "registrations",
-        b'{"data": [{"id": "reg_485", "Student": {"id": "stud_456", "name": "Ahmed "Mido" Mohamed"},'
-        b' "Program": {"id": "prog_787"}, "Enrollment_Status": "Active"}]}',
-    )
-
-
-def payment(zoho_id: str, registration: str = "reg_402", **changes: Any) -> Record:
-    record = {"id": zoho_id, "Registration": {"id": registration}, "Amount": 250.00}
-    return {**record, "Payment_Date": "2026-05-04", "Payment_Status": "Completed", **changes}
-
-
-INVALID: list[tuple[str, list[Record]]] = [
-    (
-        "payments",
-        [
-            payment("pay_901", Amount="1,375.00"),
-            payment("pay_902", Payment_Date="31/04/2026"),
-            payment("pay_903", Discount_Code="EARLY10"),
-        ],
-    ),
-    ("registrations", [{"id": "reg_481", "Student": {"id": "stud_402"}, "Program": {"id": "prog_788"}}]),
-    (
-        "grades",
-        [
-            {"id": "grade_1901", "Student": "stud_402", "Unit": {"id": "unit_771"}, "Grade_Value": "P"},
-            {
-                "id": "grade_1902",
-                "Student": {"id": "stud_402"},
-                "Unit": {"id": "unit_771"},
-                "Grade_Value": "M",
-                "Score": 107,
-            },
-        ],
-    ),
-]
-
-# The student of a grade and the registration of a payment never come. The last two are a chain: a
-# payment waits for a registration that waits for its student.
-PARKED: list[tuple[str, list[Record]]] = [
-    (
-        "grades",
-        [{"id": "grade_1911", "Student": {"id": "stud_991"}, "Unit": {"id": "unit_783"}, "Grade_Value": "M"}],
-    ),
-    ("payments", [payment("pay_911", "reg_991")]),
-    ("payments", [payment("pay_912", "reg_482")]),
-    (
-        "registrations",
-        [
-            {
-                "id": "reg_482",
-                "Student": {"id": "stud_992", "name": "Nour Saleh"},
-                "Program": {"id": "prog_788"},
-                "Enrollment_Status": "Active",
-            }
-        ],
-    ),
-]
