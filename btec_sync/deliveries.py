@@ -20,7 +20,7 @@ from .answers import Answer
 from .models import Delivery, State, Tenant
 from .order import place_of
 from .prepared import Prepared, Question, ask
-from .serializers import read_envelope
+from .serializers import ERASED, read_envelope
 from .services import Candidate, Outcome, SyncService, services
 from .turns import is_lock_timeout, is_outage, take_turn, with_retries
 
@@ -227,8 +227,9 @@ def _record(
     attempt = delivery.attempts + 1
     if delivery.attempts:
         delivery.results.filter(current=True).update(current=False, ready=False)
-    arrived = results.store(service, [(delivery.pk, attempt, outcomes)])
-    counts = answers.count(outcomes)
+    left = _not_erased(delivery, outcomes)
+    arrived = results.store(service, [(delivery.pk, attempt, left)])
+    counts = answers.count(left)
     duplicate_of = delivery.duplicate_of
     if first and not duplicate_of:
         [(number, uid)] = first
@@ -249,6 +250,16 @@ def _record(
         changes |= {"answer": body, "answer_status": 200, "answer_is_final": final}
     _save(delivery, **changes)
     return Answer(200, body, releases_left=arrived)
+
+
+def _not_erased(delivery: Delivery, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+    """Without what was taken out of the body since it came: that is answered, and counted no more."""
+    left = [outcome for outcome in outcomes if outcome.candidate.errors != [ERASED]]
+    if len(left) == len(outcomes):
+        return outcomes
+    # What a sender writes in such a place is as wrong as anything else without an id.
+    as_it_came = digest_of(delivery.tenant, delivery.module, bytes(delivery.body)) == delivery.digest
+    return outcomes if as_it_came else left
 
 
 FIRST = Prepared(

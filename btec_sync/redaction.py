@@ -7,7 +7,7 @@ from typing import Any
 
 from .answers import summarised
 from .models import State
-from .serializers import ERASED_RECORD
+from .serializers import ERASED, ERASED_RECORD
 from .services import SyncService
 from .wire import object_of
 
@@ -65,10 +65,9 @@ def redact_answer(answer: bytes, service: type[SyncService], erased: Collection[
     said = json.loads(answer or b"{}")
     if "results" not in said:
         return answer
-    error = {"field": "", "code": "erased", "message": "The record was erased."}
-    nothing = {service.id_key(): None, "status": State.INVALID.value, "message": error["message"]}
+    nothing = {service.id_key(): None, "status": State.INVALID.value, "message": ERASED.message}
     for n in erased:
-        said["results"][n] = {**nothing, "errors": [error]}
+        said["results"][n] = {**nothing, "errors": [ERASED.as_dict()]}
     return summarised(said)
 
 

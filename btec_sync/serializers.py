@@ -37,6 +37,9 @@ class FieldError:
         return {"field": self.field, "code": self.code, "message": self.message}
 
 
+ERASED = FieldError("", "erased", "The record was erased.")
+
+
 @dataclass(slots=True)
 class ParsedRecord:
     """One record of the wire, typed; with errors, only zoho_id may be known."""
@@ -90,7 +93,7 @@ class RecordSerializer(serializers.Serializer):
     def _slow(self, record: dict, ignore_unknown: bool) -> ParsedRecord:
         """DRF's way, and the only source of errors."""
         if record == ERASED_RECORD:
-            return ParsedRecord(None, errors=[FieldError("", "erased", "The record was erased.")])
+            return ParsedRecord(None, errors=[ERASED])
         errors, values = {}, {}
         try:
             values = self.run_validation(record)

@@ -102,15 +102,36 @@ def test_the_redacted_answer_is_a_true_answer(hers):
     assert answer["results"][1]["errors"][0]["code"] == "erased"
 
 
-def test_a_replay_of_a_redacted_body_says_erased(hers, replay):
+@pytest.mark.parametrize("more", [[], ["--lift"]], ids=["erased", "lifted"])
+def test_a_replay_of_a_redacted_body_leaves_nobody_a_record_to_mend(hers, replay, more):
     erase()
-    delivery = Delivery.objects.filter(module="grades").latest("pk")
+    erase(*more)
+
+    assert replay("--all")[0] == 0
+
+    assert not RecordResult.objects.filter(current=True, state="INVALID").exists()
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"done"}
+    assert set(Delivery.objects.values_list("invalid", flat=True)) == {0}
+
+
+def test_an_answer_that_was_not_final_says_erased_after_a_replay(sender, replay):
+    sender.post("registrations", registration(id="reg_z"), factories.RegistrationRecord(id="reg_2"))
+    erase()
+    delivery = Delivery.objects.latest("pk")
 
     replay(str(delivery.uid))
 
-    result = delivery.results.get(current=True)
-    assert (result.position, result.state, result.zoho_id) == (1, "INVALID", "")
-    assert result.errors[0]["code"] == "erased"
+    delivery.refresh_from_db()
+    answer = json.loads(bytes(delivery.answer))
+    assert [result["errors"][0]["code"] for result in answer["results"]] == ["erased", "missing_dependency"]
+    assert (delivery.invalid, delivery.results.filter(current=True).count()) == (1, 1)
+
+
+def test_a_sender_that_writes_what_stands_for_an_erased_record_is_told(sender):
+    (result,) = sender.results("students", {"$erased": True})
+
+    assert result["errors"][0]["code"] == "erased"
+    assert Delivery.objects.get().invalid == 1
 
 
 @pytest.mark.parametrize(
