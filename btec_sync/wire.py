@@ -8,6 +8,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+BYTE_ORDER_MARK = "\ufeff"
 MAX_DEPTH = 32
 MAX_NUMBER_LENGTH = 100
 MAX_EXPONENT = 100
@@ -33,6 +34,10 @@ def loads(body: bytes) -> Any:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise NotJSON(f"The body is not UTF-8 (byte {error.start}).") from None
+    if not text.strip(" \t\r\n"):
+        raise NotJSON("The body is empty.")
+    if text[0] == BYTE_ORDER_MARK:
+        raise NotJSON("The body begins with a byte order mark; send it without.")
     try:
         value = json.loads(
             text,
