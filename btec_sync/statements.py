@@ -41,6 +41,13 @@ def fetch(*queries: Statement, after: Sequence[Statement] = ()) -> list[list[tup
     return results
 
 
+def execute_bound(statement: Statement) -> list[tuple]:
+    """One whose parameters hold a body or an answer; the rows that it returns. Raises as execute() does."""
+    with connection.bound_cursor() if connection.vendor == "postgresql" else connection.cursor() as cursor:
+        cursor.execute(*statement)
+        return cursor.fetchall() if cursor.description else []
+
+
 def attempt(statement: Statement) -> None:
     """Executes it inside a transaction, which can go on where it fails. Raises what the database raises."""
     try:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from django.db import connection, models, transaction
 from django.db.models.expressions import RawSQL
 
-from .statements import attempt, execute, fetch
+from .statements import attempt, execute_bound
 
 Columns = Mapping[str, Sequence[Any]]
 
@@ -103,7 +103,7 @@ M = TypeVar("M", bound=models.Model)
 def create(instance: M) -> M:
     """Inserts a row of its own for the instance, which gets the primary key: save() in half the time."""
     model = type(instance)
-    [[(instance.pk,)]] = fetch((_create_sql(model), _values(instance, _own_fields(model))))
+    [(instance.pk,)] = execute_bound((_create_sql(model), _values(instance, _own_fields(model))))
     instance._state.adding = False
     return instance
 
@@ -122,7 +122,7 @@ def save(instance: models.Model, names: Sequence[str]) -> None:
     """Writes these fields of the instance: save(update_fields=…) in half the time."""
     model = type(instance)
     fields = [model._meta.get_field(name) for name in names]
-    execute((_save_sql(model, tuple(names)), [*_values(instance, fields), instance.pk]))
+    execute_bound((_save_sql(model, tuple(names)), [*_values(instance, fields), instance.pk]))
 
 
 @cache

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import NotSupportedError
 from django.db.backends.postgresql import base
+from django.db.backends.utils import CursorWrapper
 from psycopg import Connection, Error
 from psycopg.abc import Buffer
 from psycopg.adapt import AdaptersMap
@@ -47,6 +48,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 self.pool.putconn(connection)  # which replaces it
                 connection = super().get_new_connection(conn_params)
         return connection
+
+    def bound_cursor(self) -> CursorWrapper:
+        """A cursor whose parameters go beside its statement, bytes as they are.
+
+        Django's usual one writes them into the text, bytes as two digits each: 270 KB take ten times as
+        long. In return it takes several statements at once, and this takes one.
+        """
+        self.ensure_connection()
+        with self.wrap_database_errors:
+            return self._prepare_cursor(base.ServerBindingCursor(self.connection))
 
     def init_connection_state(self) -> None:
         super().init_connection_state()
