@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def show(title: str) -> None:
-    """Every query of the front page, of the longest period's page and of a scrape, its plan and its time."""
+    """Every query of the front page, the longest period, Records to mend and a scrape, its plan and its time."""
     from django.contrib.auth.models import User
     from django.test import Client
 
@@ -89,7 +89,7 @@ def show(title: str) -> None:
     def page(address: str) -> None:
         assert client.get(address).status_code == 200
 
-    for address in ("/admin/", "/admin/sync-health/?period=30d"):
+    for address in ("/admin/", "/admin/sync-health/?period=30d", "/admin/btec_sync/recordtomend/"):
         measure(f"{address} {title}", lambda address=address: page(address))
     measure(f"/metrics {title}", exposition)
 
