@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def show(title: str) -> None:
-    """Every query of the front page, the longest period, Records to mend and a scrape, its plan and its time."""
+    """Every query of the front page, the longest period, Records to mend and a scrape: its plan, its time."""
     from django.contrib.auth.models import User
     from django.test import Client
 
