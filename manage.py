@@ -8,10 +8,17 @@ import sys
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
-        from django.core.management import execute_from_command_line
+        import django  # noqa: F401
     except ImportError as error:
         raise SystemExit("Django is not installed here. Run `make run`, or use .venv/bin/python.") from error
-    execute_from_command_line(sys.argv)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    try:
+        from config.command_line import run
+
+        run(sys.argv)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

@@ -71,6 +71,10 @@ class Export:
         _, header = next(self._rows, (0, []))
         if not header:
             raise WrongFile("the file is empty; expected a header with the fields' API names.")
+        if len(header) == 1 and ";" in header[0]:
+            raise WrongFile(
+                "semicolons stand between the columns; expected commas, as Bulk Read writes them."
+            )
         self._columns = _columns(header, serializer, ignore_unknown=ignore_unknown)
         found = {column[0] for column in self._columns if column}
         self.missing = [name for name in serializer.data_fields() if name not in found]
@@ -232,7 +236,7 @@ def _is_csv(name: str) -> bool:
     suffix = Path(name).suffix.lower()
     if suffix not in (".csv", ".jsonl", ".ndjson"):
         raise WrongFile(
-            f"{wire.printable(name)}: expected .csv, .jsonl or .ndjson, or one of them in a .zip."
+            f"expected .csv, .jsonl or .ndjson, or one of them in a .zip, not {suffix or 'none'}."
         )
     return suffix == ".csv"
 
@@ -277,9 +281,12 @@ def _columns(
             if not is_system_field(key):
                 unknown.append(name)
     if unknown and not ignore_unknown:
+        known = {column[0] for column in found if column}
+        lacking = [name for name, field in declared.items() if field.required and name not in known]
+        also = f" And there is no {_named(lacking)}, which every record needs: misspelled?" if lacking else ""
         raise WrongFile(
             f"no fields of this module: {_named(unknown)}. Leave them out of the Bulk Read job's fields, or "
-            "set the tenant's unknown fields to ignore."
+            f"set the tenant's unknown fields to ignore.{also}"
         )
     return found
 

@@ -4,12 +4,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
 
 from . import deliveries, problems
-from .bulk_read import WrongFile
-from .models import Tenant
+from .bulk_read import MOST_NAMED, WrongFile
+from .models import State, Tenant
 
 BEGINS, BETWEEN, ENDS = b'{"data": [\n', b",\n", b"\n]}"
 HEADERS = {"Content-Type": "application/json", "User-Agent": "manage.py import_records"}
@@ -17,12 +18,18 @@ HEADERS = {"Content-Type": "application/json", "User-Agent": "manage.py import_r
 
 @dataclass
 class Imported:
-    """What became of the batches: records by state, and the deliveries that could not be processed."""
+    """What became of the batches: records by state, and the deliveries that could not be processed.
+
+    refused are the first that were, each with what was wrong; under_way is the delivery that is stored and
+    not processed yet.
+    """
 
     states: Counter[str] = field(default_factory=Counter)
     parked: int = 0
     batches: int = 0
     failed: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    under_way: str = ""
 
     @property
     def records(self) -> int:
@@ -61,7 +68,7 @@ def import_records(
     """
     for number, body in batches(records):
         delivery = deliveries.receive(tenant, module, body, HEADERS)
-        imported.batches += 1
+        imported.under_way = str(delivery.uid)
         try:
             answer = json.loads(deliveries.process(delivery).body)
         except problems.Unavailable:
@@ -72,4 +79,15 @@ def import_records(
         else:
             imported.states.update(answer["summary"])
             imported.parked += sum("retryable" in result for result in answer["results"])
+            imported.refused += list(_refused(answer))[: MOST_NAMED - len(imported.refused)]
+        imported.batches += 1
+        imported.under_way = ""
         yield number
+
+
+def _refused(answer: dict[str, Any]) -> Iterator[str]:
+    """Those that neither are stored nor wait for a parent: the id, with which each result begins, and why."""
+    for result in answer["results"]:
+        zoho_id, state, message = list(result.values())[:3]
+        if state in (State.INVALID, State.ERROR) and "retryable" not in result:
+            yield f"{zoho_id or '(no id)'}: {message}"

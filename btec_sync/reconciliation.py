@@ -98,8 +98,15 @@ def _compare_record(candidate: Candidate, stored: dict[str, Any], comparison: Co
     ours, theirs = stored["modified_time"], candidate.order.modified_time
     kind = "newer here" if ours and theirs and ours > theirs else "different"
     comparison.fields.update(differing)
-    told = (f"{name} is {stored[name]}, in the file {candidate.values[name]}" for name in differing)
+    told = (
+        f"{name} is {_shown(stored[name])}, in the file {_shown(candidate.values[name])}"
+        for name in differing
+    )
     comparison.add(kind, f"{candidate.zoho_id}: {'; '.join(told)}")
+
+
+def _shown(value: Any) -> str:
+    return "(empty)" if value in (None, "") else str(value)
 
 
 def _stored(service: SyncService, zoho_ids: Sequence[str]) -> dict[str, dict[str, Any]]:

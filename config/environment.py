@@ -1,5 +1,6 @@
 """Environment variables, read strictly: what cannot be understood stops the start and is named."""
 
+import warnings
 from collections.abc import Collection
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -11,8 +12,10 @@ from psycopg_pool import ConnectionPool
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
+if (named := env.ENVIRON.get("BTEC_ENV_FILE")) and not Path(named).exists():
+    raise ImproperlyConfigured(f"BTEC_ENV_FILE: there is no file {named}.")
 # What the environment says wins over the file.
-env.read_env(env.ENVIRON.get("BTEC_ENV_FILE", BASE_DIR / ".env"), overwrite=False)
+env.read_env(named or BASE_DIR / ".env", overwrite=False)
 
 
 def text(name: str, default: str = "") -> str:
@@ -93,7 +96,8 @@ def database(name: str, default: str, *, lock_seconds: int, pool_size: int) -> d
     """Django's settings for the database of a URL: postgres://user:password@host:port/name or sqlite:///path."""
     url = text(name, default)
     try:
-        settings = env.db_url_config(url)
+        with warnings.catch_warnings(action="ignore"):  # which name the password
+            settings = env.db_url_config(url)
     except ValueError:
         settings = {}
     # Anything else a URL can say (conn_max_age, atomic_requests) is the service's own business.

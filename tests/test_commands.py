@@ -24,12 +24,19 @@ def test_a_tenant_is_created_once(db):
     assert Tenant.objects.get().name == "North College"
 
 
+def test_a_name_that_is_not_taken_is_told(db):
+    output_of("create_tenant", "north", "--name", "North College")
+
+    assert "It is still named North College" in output_of("create_tenant", "north", "--name", "Other")
+
+
 @pytest.mark.parametrize("slug", ["North", "a b", "ä", "", "_x", "a" * 65, "a\n"])
 def test_a_slug_that_cannot_stand_in_a_header_is_refused(db, slug):
     with pytest.raises(CommandError) as error:
         output_of("create_tenant", slug)
 
     assert error.value.returncode == 2
+    assert str(error.value).startswith("slug: ")
     assert not Tenant.objects.exists()
 
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from btec_sync import bulk_read
+from btec_sync import bulk_read, deliveries
 from btec_sync.models import Delivery
 from btec_sync.reference.models import Program, Student
 from btec_sync.reference.serializers import StudentSerializer
@@ -38,7 +38,7 @@ def test_a_bulk_read_csv_is_imported_by_way_of_a_delivery(run):
     assert (delivery.state, delivery.new) == ("done", 1)
     assert json.loads(bytes(delivery.body))["data"][0]["Name"] == "Ahmed, M."
     assert (status, counts(output)) == (0, {"NEW": 1})
-    assert "1 records in 1 deliveries." in output
+    assert "1 record in 1 delivery." in output
 
 
 def test_money_is_a_number_as_it_is_spelled(run, parents):
@@ -224,3 +224,40 @@ def test_every_line_is_read_once_and_only_when_it_is_asked_for(tmp_path):
     with bulk_read.opened(file, StudentSerializer, ignore_unknown=False, most_bytes=10_000) as export:
         assert next(export.records()) == (2, b'{"id": "s", "Name": "x"}')
         assert export.line == 2
+
+
+def test_what_was_refused_is_told_and_where_to_see_the_rest(run, monkeypatch):
+    monkeypatch.setattr("btec_sync.imports.MOST_NAMED", 2)
+    lines = [json.dumps({"id": f"s{n}", "Name": n or "fine"}) for n in range(4)]
+    parked = json.dumps(factories.RegistrationRecord(id="r", Student={"id": "gone"}))
+
+    _, output = run("students", "\n".join(lines), name="s.jsonl")
+    _, of_parked = run("registrations", parked, name="r.jsonl")
+
+    refused = output.partition("Refused (Records to mend in the admin has all of them):\n")[2]
+    assert refused.splitlines() == [f"  s{n}: Name: expected a string, got a number." for n in (1, 2)]
+    assert "Refused" not in of_parked
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.csv", STUDENTS), ("a.jsonl", "\n \n")])
+def test_files_without_a_record_are_an_error(run, name, content):
+    status, output = run("students", content, name=name)
+
+    assert status == 2
+    assert f"{name}: no record in it, so nothing was imported." in output
+
+
+def test_the_delivery_that_was_under_way_is_named_with_what_finishes_it(run, monkeypatch, replay):
+    def interrupted(delivery):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(deliveries, "process", interrupted)
+    status, output = run("students", STUDENTS + "s1,Ahmed,,,\n")
+    monkeypatch.undo()
+
+    uid = str(Delivery.objects.get(state="received").uid)
+    assert status == 130
+    assert "0 records in 0 deliveries." in output
+    assert f"manage.py replay {uid}" in output
+    assert replay(uid)[0] == 0
+    assert Student.objects.count() == 1

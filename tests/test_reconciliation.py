@@ -4,6 +4,7 @@ import re
 from functools import partial
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from btec_sync.models import Delivery, Tombstone
 from btec_sync.reference.models import Student
@@ -129,3 +130,19 @@ def test_check_takes_several_files_as_one_whole(run, sender):
     assert re.search(r"^repeated:\n  s1 \(/\S+/3\.jsonl, line 1\)$", output, re.MULTILINE)
     assert re.search(r"^extra:\n  s4$", output, re.MULTILINE)
     assert re.search(r"as \S+/1\.csv lacks it: Academic_Email, Phone, Status$", output, re.MULTILINE)
+
+
+def test_a_value_that_is_empty_is_called_so(run, sender):
+    sender.post("students", {"id": "s1", "Name": "A"})
+
+    _, output = run("students", STUDENTS + "s1,A,a@x.example,,\n", "--check")
+
+    assert "academic_email is (empty), in the file a@x.example" in output
+
+
+def test_a_file_that_is_named_twice_is_refused(run, tmp_path):
+    with pytest.raises(CommandError, match="named twice") as error:
+        file = tmp_path / "students.csv"
+        call_command("import_records", "students", str(file), str(file), "--tenant", "default", "--check")
+
+    assert error.value.returncode == 2

@@ -107,7 +107,7 @@ def test_what_was_stored_but_never_processed_is_finished(sender, parents, replay
     delivery.refresh_from_db()
     assert (status, delivery.state, delivery.new) == (0, "done", 1)
     assert Unit.objects.get(zoho_id="late").unit_name == "Late"
-    assert "All 1 deliveries are done." in output
+    assert "The delivery is done." in output
 
 
 def test_an_old_delivery_never_rolls_newer_data_back(sender, replay):
@@ -222,6 +222,7 @@ def test_it_can_be_narrowed_down(sender, replay):
         (["--tenant", "nobody"], "nobody"),
         (["--since", "yesterday"], "--since"),
         (["--until", "2026-13-45"], "--until"),
+        (["--since", "2026-01-16", "--until", "2026-01-15"], "--since is not before --until"),
         (["--limit", "0"], "--limit"),
     ],
 )

@@ -22,6 +22,8 @@ WRONG = {
     "no id": ("Name\nA\n", "the header has no id"),
     "a header twice": ("id,Name,Name\ns1,A,B\n", "twice in the header: Name"),
     "an unknown header": ("id,Name,Shoe_Size\ns1,A,9\n", "no fields of this module: Shoe_Size"),
+    "a misspelled header": ("id,Nome\ns1,A\n", "And there is no Name, which every record needs: misspelled?"),
+    "semicolons": ("id;Name\ns1;A\n", "semicolons stand between the columns"),
     "a cell too few": (STUDENTS + "s1,A,,,\ns2\n", "line 3: 1 cells, where the header has 5"),
     "an unfinished cell": (STUDENTS + 's1,"A\n', "line 2: not CSV"),
     "not UTF-8": (STUDENTS.encode() + b"s1,A,,,\ns2,\xff\n", "line 3: not UTF-8"),

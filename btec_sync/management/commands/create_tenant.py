@@ -16,13 +16,16 @@ class Command(BaseCommand):
         parser.add_argument("--name", default="", help="the college's name, for people")
 
     def handle(self, *, slug: str, name: str, **options):
-        if Tenant.objects.filter(slug=slug).exists():
+        if there := Tenant.objects.filter(slug=slug).first():
             self.stdout.write(f"Tenant {slug} is there already.")
+            if name not in ("", there.name):
+                self.stdout.write(f"It is still named {there.name or '(nothing)'}; the admin changes that.")
             return
         tenant = Tenant(slug=slug, name=name)
         try:
             tenant.full_clean()
         except ValidationError as error:
-            raise CommandError(" ".join(error.messages), returncode=2) from error
+            said = (f"{name}: {' '.join(messages)}" for name, messages in error.message_dict.items())
+            raise CommandError(" ".join(said), returncode=2) from error
         tenant.save()
         self.stdout.write(f"Tenant {slug} created. Next: manage.py create_api_key {slug}")

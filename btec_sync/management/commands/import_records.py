@@ -63,6 +63,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, module: str, files: list[Path], tenant: str, check: bool, **options: Any) -> None:
+        if len({path.resolve() for path in files}) < len(files):
+            raise CommandError("A file is named twice.", returncode=2)
         found = Tenant.objects.filter(slug=tenant).first()
         if found is None:
             raise CommandError(f"--tenant: there is no tenant {tenant}.", returncode=2)
@@ -99,15 +101,29 @@ class Command(BaseCommand):
             self.report(imported)
             raise CommandError(f"The database did not answer. To go on, {again}", returncode=2) from error
         self.report(imported)
+        if not imported.batches:
+            names = ", ".join(str(export.path) for export in exports)
+            raise CommandError(f"{names}: no record in it, so nothing was imported.", returncode=2)
         if imported.failed or imported.states["INVALID"] or imported.states["ERROR"]:
             raise SystemExit(1)
 
     def report(self, imported: Imported) -> None:
         for state in State.values:
             self.stdout.write(f"  {state:<10}{imported.states[state]:>12,}")
-        self.stdout.write(f"{imported.records:,} records in {imported.batches:,} deliveries.")
+        batches = "delivery" if imported.batches == 1 else "deliveries"
+        records = "record" if imported.records == 1 else "records"
+        self.stdout.write(f"{imported.records:,} {records} in {imported.batches:,} {batches}.")
         if imported.parked:
             self.stdout.write(f"{imported.parked:,} of the INVALID ones wait for a parent that is missing.")
+        if imported.refused:
+            self.stdout.write("Refused (Records to mend in the admin has all of them):")
+        for words in imported.refused:
+            self.stdout.write(f"  {words}")
+        if imported.under_way:
+            self.stdout.write(
+                f"Delivery {imported.under_way} is stored and not processed; to finish it: "
+                f"manage.py replay {imported.under_way}"
+            )
         for uid in imported.failed:
             self.stdout.write(f"Delivery {uid} could not be processed; see it in the admin.")
 

@@ -20,6 +20,7 @@ from btec_sync.models import Delivery, RecordResult, State, Tenant
 from btec_sync.problems import Unavailable
 from btec_sync.replay import in_order, left_as_they_are, replay
 from btec_sync.services import services
+from config.command_line import lacks_tables
 
 CHUNK = 1_000
 
@@ -73,6 +74,8 @@ class Command(BaseCommand):
             self.stderr.write(f"Interrupted. {kept}")
             raise SystemExit(130) from None
         except (Unavailable, OperationalError, InterfaceError) as error:
+            if lacks_tables(error):
+                raise
             raise CommandError(f"The database did not answer. {kept}", returncode=2) from error
         if not numbers:
             self.stdout.write("No delivery matches, so there is nothing to do.")
@@ -84,10 +87,14 @@ class Command(BaseCommand):
         if gone:
             self.stdout.write(left_as_they_are(gone))
         if left:
-            self.stdout.write(f"{left} of {len(numbers)} deliveries are not done.")
+            all_of = f"{left:,} of {len(numbers):,} deliveries are" if len(numbers) > 1 else "The delivery is"
+            self.stdout.write(f"{all_of} not done.")
+        if rejected := after[Delivery.State.REJECTED]:
+            self.stdout.write(f"Rejected, and refused again as often as they are replayed: {rejected:,}.")
         if left or gone:
             raise SystemExit(1)
-        self.stdout.write(f"All {len(numbers)} deliveries are done.")
+        all_of = f"All {len(numbers):,} deliveries are" if len(numbers) > 1 else "The delivery is"
+        self.stdout.write(f"{all_of} done.")
 
     def report(self, before: Counter, after: Counter) -> None:
         for title, rows in (("Records", State.values), ("Deliveries", Delivery.State.values)):
@@ -115,10 +122,13 @@ def choose(options: dict[str, Any]) -> QuerySet[Delivery]:
         queryset = queryset.filter(tenant=tenant)
     if options["module"]:
         queryset = queryset.filter(module=options["module"])
-    if options["since"]:
-        queryset = queryset.filter(received_at__gte=_time("--since", options["since"]))
-    if options["until"]:
-        queryset = queryset.filter(received_at__lt=_time("--until", options["until"]))
+    since, until = (options[name] and _time(f"--{name}", options[name]) for name in ("since", "until"))
+    if since and until and since >= until:
+        raise CommandError("--since is not before --until, so no delivery can match.", returncode=2)
+    if since:
+        queryset = queryset.filter(received_at__gte=since)
+    if until:
+        queryset = queryset.filter(received_at__lt=until)
     if (limit := options["limit"]) is not None:
         if limit < 1:
             raise CommandError("--limit: expected a number of at least 1.", returncode=2)
