@@ -39,11 +39,6 @@ from .admin_replay import ReplayAdmin, counted, listed
 from .models import ApiKey, Delivery, IdempotencyKey, RecordResult, RecordToMend, State, Tenant, Tombstone
 from .services import services
 
-admin.site.site_title = admin.site.site_header = "BTEC sync"
-admin.site.index_title = "Records and deliveries"
-admin.site.index_template = "btec_sync/index.html"  # begins with the sync's health
-admin.site.site_url = None  # there is nothing else to look at
-
 # The newest deliveries of one record that a search finds.
 MOST_FOUND = 1_000
 # As much of a delivery's id as a list shows, or more of it.
