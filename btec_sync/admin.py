@@ -166,6 +166,13 @@ class DeliveryAdmin(ExportAdmin, ReplayAdmin):
     def deliveries_of(self, selected):
         return selected
 
+    def kinds_of(self, selected):
+        states = set(selected.order_by().values_list("state", flat=True).distinct())
+        refused = RecordResult.objects.filter(
+            mending.UNSETTLED, delivery__in=selected.order_by().values("pk")
+        )
+        return states | set(refused.order_by().values_list(mending.KIND, flat=True).distinct())
+
     def what_is_selected(self, selected):
         states = Counter(dict(selected.order_by().values_list("state").annotate(Count("pk"))))
         records = selected.aggregate(n=Sum(sum((F(state.lower()) for state in State), Value(0))))["n"] or 0
@@ -352,6 +359,9 @@ class RecordToMendAdmin(ReplayAdmin, RecordResultAdmin):
 
     def deliveries_of(self, selected):
         return Delivery.objects.filter(pk__in=selected.order_by().values("delivery"))
+
+    def kinds_of(self, selected):
+        return set(selected.order_by().values_list(mending.KIND, flat=True).distinct())
 
     def what_is_selected(self, selected):
         kinds = Counter(selected.order_by().values_list(mending.KIND, flat=True))
