@@ -8,7 +8,6 @@ from django.contrib.auth.models import User
 from btec_sync.services import services
 from tests.admin import logged_in, staff, superuser, text
 
-
 MACHINERY = ["recordtomend", "delivery", "recordresult"]
 
 
