@@ -176,10 +176,9 @@ class DeliveryAdmin(ExportAdmin, ReplayAdmin):
     def what_is_selected(self, selected):
         states = Counter(dict(selected.order_by().values_list("state").annotate(Count("pk"))))
         records = selected.aggregate(n=Sum(sum((F(state.lower()) for state in State), Value(0))))["n"] or 0
-        return [
-            f"{counted(states.total(), 'delivery', 'deliveries')}: {listed(states)}",
-            f"{counted(records, 'record')} in them",
-        ]
+        selected_are = f"{counted(states.total(), 'delivery', 'deliveries')}: {listed(states)}"
+        them = "it" if states.total() == 1 else "them"
+        return [selected_are, *([f"{counted(records, 'record')} in {them}"] if records else [])]
 
     def report(self, before, deliveries):
         states = Counter(delivery.state for delivery in deliveries)

@@ -56,6 +56,13 @@ class TestReplay:
         assert "5 records in them" in page
         assert not Delivery.objects.filter(attempts__gt=1).exists()
 
+    def test_one_is_spoken_of_as_one_and_none_is_left_out(self, client, filled):
+        one = Delivery.objects.get(module="payments", invalid=1, unchanged=1)
+        rejected = Delivery.objects.get(state="rejected")
+
+        assert "1 delivery: 1 incomplete 2 records in it" in replay(client, one.pk, post="")
+        assert "1 delivery: 1 rejected A replay" in replay(client, rejected.pk, post="")
+
     @pytest.mark.parametrize(
         ("states", "explained"),
         [

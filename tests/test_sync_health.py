@@ -378,6 +378,7 @@ def test_staff_without_a_tenant_are_told_so_and_see_nothing(db):
     for said in (front(client), page(client)):
         assert "You are a member of no college yet. A superuser can add you" in said
         assert "Nothing has been delivered" not in said
+        assert "By module" not in said
 
 
 def test_a_superuser_before_the_first_tenant_is_a_member_of_all(client):
