@@ -12,7 +12,7 @@ from django.urls import path
 from django.utils import timezone
 
 from . import admin_pages as pages
-from . import exports, mending
+from . import admin_result, exports, mending
 from .admin_bases import ReadOnlyAdmin, is_searchable
 from .admin_export import ExportAdmin
 from .admin_filters import (
@@ -38,11 +38,6 @@ from .admin_paging import WorkPaginator
 from .admin_replay import ReplayAdmin, counted, listed
 from .models import ApiKey, Delivery, IdempotencyKey, RecordResult, RecordToMend, State, Tenant, Tombstone
 from .services import services
-
-admin.site.site_title = admin.site.site_header = "BTEC sync"
-admin.site.index_title = "Records and deliveries"
-admin.site.index_template = "btec_sync/index.html"  # begins with the sync's health
-admin.site.site_url = None  # there is nothing else to look at
 
 # The newest deliveries of one record that a search finds.
 MOST_FOUND = 1_000
@@ -73,7 +68,8 @@ class DeliveryAdmin(ExportAdmin, ReplayAdmin):
             "duplicate_of",
             "repeats",
         ]
-        became = ["state", "attempts", "processed", "counts", "results"]
+        refused = obj and obj.state == Delivery.State.REJECTED
+        became = ["state", *(["refusal"] if refused else []), "attempts", "processed", "counts", "results"]
         answer = ["answer_status", "answer_is_final", "shown_answer"]
         return [
             ("What came in", {"fields": came_in}),
@@ -108,6 +104,10 @@ class DeliveryAdmin(ExportAdmin, ReplayAdmin):
     @admin.display(description="processed last")
     def processed(self, delivery: Delivery) -> str:
         return pages.exact_time(delivery.processed_at)
+
+    @admin.display(description="why")
+    def refusal(self, delivery: Delivery) -> str:
+        return pages.refusal(delivery)
 
     @admin.display(description="headers")
     def shown_headers(self, delivery: Delivery) -> str:
@@ -166,13 +166,19 @@ class DeliveryAdmin(ExportAdmin, ReplayAdmin):
     def deliveries_of(self, selected):
         return selected
 
+    def kinds_of(self, selected):
+        states = set(selected.order_by().values_list("state", flat=True).distinct())
+        refused = RecordResult.objects.filter(
+            mending.UNSETTLED, delivery__in=selected.order_by().values("pk")
+        )
+        return states | set(refused.order_by().values_list(mending.KIND, flat=True).distinct())
+
     def what_is_selected(self, selected):
         states = Counter(dict(selected.order_by().values_list("state").annotate(Count("pk"))))
         records = selected.aggregate(n=Sum(sum((F(state.lower()) for state in State), Value(0))))["n"] or 0
-        return [
-            f"{counted(states.total(), 'delivery', 'deliveries')}: {listed(states)}",
-            f"{counted(records, 'record')} in them",
-        ]
+        selected_are = f"{counted(states.total(), 'delivery', 'deliveries')}: {listed(states)}"
+        them = "it" if states.total() == 1 else "them"
+        return [selected_are, *([f"{counted(records, 'record')} in {them}"] if records else [])]
 
     def report(self, before, deliveries):
         states = Counter(delivery.state for delivery in deliveries)
@@ -183,7 +189,7 @@ class DeliveryAdmin(ExportAdmin, ReplayAdmin):
 class RecordResultAdmin(ExportAdmin, ReadOnlyAdmin):
     """What became of each record. Here stands what is parked, and so has no page of its own yet."""
 
-    list_display = ["created", "module", "zoho_id", "state", "what_became", "parked"]
+    list_display = ["created", "module", "zoho_id", "shown_state", "what_became", "parked"]
     list_display += ["delivery_page", "tenant"]
     list_filter = [TenantFilter, "state", ParkedFilter, ModuleFilter, ("delivery", ParentFilter)]
     list_filter += [CurrentFilter, WaitsForFilter, ErrorFilter, ReceivedSinceFilter, ReceivedBeforeFilter]
@@ -204,12 +210,26 @@ class RecordResultAdmin(ExportAdmin, ReadOnlyAdmin):
         return of_tenant.filter(Q(module__in=modules, zoho_id=term) | waits), False
 
     def get_fieldsets(self, request, obj=None):
-        came_in = ["record", "module", self.tenant_shown(request), "delivery", "attempt", "position"]
-        became = ["state", "message", "errors_found", "changes", "parked", "current"]
+        came_in = ["record", "module", self.tenant_shown(request), "delivery", "shown_attempt", "position"]
+        may_see_bodies = self.admin_site.get_model_admin(Delivery).has_view_permission(request)
         return [
             (None, {"fields": [*came_in, "created"]}),
-            ("What became of it", {"fields": became}),
+            ("What became of it", {"fields": self._became(obj)}),
+            *([("What was sent", {"fields": ["sent"]})] if may_see_bodies else []),
         ]
+
+    @staticmethod
+    def _became(result: RecordResult | None) -> list[str]:
+        kind = mending.kind(result) if result else ""
+        if kind not in mending.KINDS:
+            return ["shown_state", "message", "changes"]
+        waits = ["waits_for"] if kind == mending.PARKED else []
+        return ["shown_state", *waits, "errors_found", "next_step"]
+
+    def get_object(self, request, object_id, from_field=None):
+        found = super().get_object(request, object_id, from_field)
+        # Of a list it would be asked for each row.
+        return found and mending.with_parent(self.get_queryset(request)).filter(pk=found.pk).first()
 
     def export_columns(self):
         came_in = ["created_at", "tenant", "module", "zoho_id", "state", "message"]
@@ -239,9 +259,29 @@ class RecordResultAdmin(ExportAdmin, ReadOnlyAdmin):
     def what_became(self, result: RecordResult) -> str:
         return pages.what_became(result, most_lines=3)
 
-    @admin.display(description="errors")
+    @admin.display(description="state", ordering="state")
+    def shown_state(self, result: RecordResult) -> str:
+        return pages.state(result)
+
+    @admin.display(description="attempt")
+    def shown_attempt(self, result: RecordResult) -> str:
+        return admin_result.attempt(result)
+
+    @admin.display(description="what is wrong")
     def errors_found(self, result: RecordResult) -> str:
-        return pages.lines(pages.errors(result.errors))
+        return pages.lines(pages.errors(result.errors) or [result.message])
+
+    @admin.display(description="what to do")
+    def next_step(self, result: RecordResult) -> str:
+        return admin_result.next_step(result)
+
+    @admin.display(description="what was sent")
+    def sent(self, result: RecordResult) -> str:
+        return admin_result.sent(result)
+
+    @admin.display(description="waits for", ordering="waits_for_id")
+    def waits_for(self, result: RecordResult) -> str:
+        return pages.waits_for(result)
 
     @admin.display(description="changes")
     def changes(self, result: RecordResult) -> str:
@@ -257,7 +297,7 @@ class RecordResultAdmin(ExportAdmin, ReadOnlyAdmin):
 class RecordToMendAdmin(ReplayAdmin, RecordResultAdmin):
     """What needs somebody: the last that was heard of these records is INVALID or an ERROR."""
 
-    list_display = ["since", "record_id", "shown_kind", "what_is_wrong", "waits_for"]
+    list_display = ["since", "record_id", "shown_state", "what_is_wrong", "waits_for"]
     list_display += ["delivery_page", "tenant"]
     list_display_links = ["record_id"]
     list_filter = [TenantFilter, KindFilter, ModuleFilter, MissingParentFilter, CodeFilter, FieldFilter]
@@ -292,7 +332,7 @@ class RecordToMendAdmin(ReplayAdmin, RecordResultAdmin):
         return f"{result.module} {result.zoho_id or pages.NO_ID}"
 
     @admin.display(description="state")
-    def shown_kind(self, result: RecordResult) -> str:
+    def shown_state(self, result: RecordResult) -> str:
         return mending.kind(result)
 
     @admin.display(description="what is wrong")
@@ -302,10 +342,6 @@ class RecordToMendAdmin(ReplayAdmin, RecordResultAdmin):
     @staticmethod
     def _wrong(result: RecordResult) -> list[str]:
         return [error["message"] for error in result.errors] or [result.message]
-
-    @admin.display(description="waits for", ordering="waits_for_id")
-    def waits_for(self, result: RecordResult) -> str:
-        return pages.waits_for(result)
 
     def export_columns(self):
         return (
@@ -322,6 +358,9 @@ class RecordToMendAdmin(ReplayAdmin, RecordResultAdmin):
 
     def deliveries_of(self, selected):
         return Delivery.objects.filter(pk__in=selected.order_by().values("delivery"))
+
+    def kinds_of(self, selected):
+        return set(selected.order_by().values_list(mending.KIND, flat=True).distinct())
 
     def what_is_selected(self, selected):
         kinds = Counter(selected.order_by().values_list(mending.KIND, flat=True))

@@ -28,7 +28,7 @@ from .admin_filters import (
     visible_tenants,
 )
 from .admin_gathered import Gathered, gathered_field
-from .admin_paging import BoundedPaginator
+from .admin_paging import BoundedPaginator, CountedList
 from .models import Delivery, SyncedRecord
 from .order import delivery_of
 from .services import services
@@ -112,6 +112,9 @@ class ReadOnlyAdmin(admin.ModelAdmin):
                 name = declared if isinstance(declared, str) else declared[0]
                 found |= {name + lookup for lookup in FILTER_LOOKUPS}
         return found
+
+    def get_changelist(self, request, **kwargs):
+        return CountedList
 
     def get_changelist_instance(self, request):
         try:

@@ -35,12 +35,7 @@ def front_page(request: HttpRequest) -> dict[str, Any] | None:
         return None
     visible = list(visible_tenants(request))
     scope = _scope(visible)
-    return {
-        "summary": summary(scope),
-        "period": scope.period,
-        "not_counted": _not_counted(scope, visible),
-        "url": reverse(PAGE),
-    }
+    return {**_in_short(request, scope, visible), "url": reverse(PAGE)}
 
 
 def sync_health(request: HttpRequest) -> HttpResponse:
@@ -57,10 +52,8 @@ def sync_health(request: HttpRequest) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
         "title": "Sync health",
-        "summary": summary(scope),
-        "period": scope.period,
+        **_in_short(request, scope, visible),
         "since": scope.begins[0],
-        "not_counted": _not_counted(scope, visible),
         "choices": _choices(chosen, visible),
         "several": len(scope.tenants) > 1,
         "states": State.values,
@@ -81,6 +74,16 @@ def _scope(
     counted = [one for one in visible if (one.slug == tenant if tenant else one.active)]
     some = not tenant and len(counted) < len(visible)
     return HealthScope(counted, PERIODS[period], ACTIVE if some else tenant, module)
+
+
+def _in_short(request: HttpRequest, scope: HealthScope, visible: Sequence[Tenant]) -> dict[str, Any]:
+    """What summary.html shows."""
+    return {
+        "summary": summary(scope),
+        "period": scope.period,
+        "not_counted": _not_counted(scope, visible),
+        "in_no_tenant": not visible and not request.user.is_superuser,
+    }
 
 
 def _not_counted(scope: HealthScope, visible: Sequence[Tenant]) -> SafeString:

@@ -19,6 +19,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 
+from . import mending
 from .models import Delivery, RecordResult, State, SyncedRecord
 from .order import delivery_of
 from .services import services
@@ -27,6 +28,11 @@ NONE = "-"
 NOTHING = SafeString("")
 NO_ID = "(no id)"
 NO_RESULTS = "None. A record that is UNCHANGED has no result of its own."
+NO_RESULTS_OF = {
+    Delivery.State.RECEIVED: "None yet: it was not processed.",
+    Delivery.State.REJECTED: "None: it was refused as a whole.",
+    Delivery.State.FAILED: "None: processing crashed.",
+}
 TIMELINE_LEAVES_OUT = (
     "Deliveries in which it was UNCHANGED are counted and not kept for each record, but for the newest that "
     "spoke of it: that one is shown."
@@ -103,8 +109,13 @@ def waits_for(result: RecordResult) -> SafeString | str:
     parent = f"{result.waits_for_module} {result.waits_for_id}"
     if result.parent_result is None:
         return parent
+    return format_html("{}, {}", parent, parents_own(result))
+
+
+def parents_own(result: RecordResult) -> SafeString:
+    """The state of the parent that came and was refused, leading to its own result."""
     page = url(RecordResult, "change", result.parent_result)
-    return format_html("{}, {}", parent, link(f"{result.parent_kind} itself", page))
+    return link(f"{result.parent_kind} itself", page)
 
 
 # --- Values ------------------------------------------------------------------------------------------
@@ -197,6 +208,12 @@ def note(*parts: Any) -> SafeString:
 # --- Results -----------------------------------------------------------------------------------------
 
 
+def state(result: "RecordResult | Unchanged") -> str:
+    """As its delivery counts it, and whether it is parked."""
+    parked = mending.kind(result) == mending.PARKED
+    return f"{result.state}, {mending.PARKED}" if parked else result.state
+
+
 def what_became(result: RecordResult, most_lines: int = SHOWN_LINES) -> SafeString | str:
     """The errors of a record that was refused, else the message, and what was changed."""
     said = errors(result.errors) or [clipped(result.message), *changes(result.changed_fields)]
@@ -211,6 +228,7 @@ class Unchanged:
 
     state = State.UNCHANGED
     attempt = NONE
+    current = False
 
     @property
     def created_at(self) -> datetime | None:
@@ -229,7 +247,7 @@ def timeline(record: SyncedRecord, module: str) -> SafeString | str:
             "Delivery": lambda result: delivery_link(result.delivery),
             "Received": lambda result: exact_time(result.delivery.received_at),
             "Attempt": lambda result: result.attempt,
-            "State": lambda result: result.state,
+            "State": state,
             "What became of it": _what_a_timeline_says,
         },
         results_url(record, module),
@@ -260,6 +278,8 @@ def _what_a_timeline_says(result: RecordResult | Unchanged) -> SafeString | str:
 def delivery_results(delivery: Delivery) -> SafeString | str:
     """What became of a delivery's records: the last attempt first, each in the order of the body."""
     results = _first(RecordResult.objects.filter(delivery=delivery.pk).order_by("-attempt", "position"))
+    if not results:
+        return NO_RESULTS_OF.get(delivery.state, NO_RESULTS)
     urls = record_urls(results)
     return _results_table(
         results,
@@ -267,7 +287,7 @@ def delivery_results(delivery: Delivery) -> SafeString | str:
             "Attempt": lambda result: result.attempt,
             "Position": lambda result: result.position,
             "Record": lambda result: record_link(result, urls),
-            "State": lambda result: result.state,
+            "State": state,
             "What became of it": what_became,
         },
         list_url(RecordResult, delivery__id__exact=delivery.pk),
@@ -309,6 +329,16 @@ def removed(delivery: Delivery) -> str:
     """Since when body and answer are not kept any more."""
     day = timezone.localtime(delivery.body_removed_at)
     return f"Removed on {day:%Y-%m-%d}, as it was old, or spoke of a person who was erased."
+
+
+def refusal(delivery: Delivery) -> str:
+    """Why it was refused as a whole, in the words of the answer."""
+    if delivery.body_removed_at:
+        return removed(delivery)
+    said = json.loads(bytes(delivery.answer))
+    if "detail" not in said:  # what was answered for good before stays the answer
+        return "Not kept: the answer is that of an earlier attempt."
+    return f"{said['detail']} ({said['code']})"
 
 
 def answer(delivery: Delivery) -> SafeString | str:

@@ -1,7 +1,18 @@
 """The pages of the admin's lists: counted to some thousand rows, so that no list waits for a million."""
 
+from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.utils.functional import cached_property
+
+
+class CountedList(ChangeList):
+    """A list that offers to show all only where it does not."""
+
+    def get_results(self, request):
+        super().get_results(request)
+        # Django compares these two, and does not count the second where a list may be long.
+        if not self.query and not self.get_filters_params():
+            self.full_result_count = self.result_count
 
 
 class BoundedPaginator(Paginator):

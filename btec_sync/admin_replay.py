@@ -1,7 +1,7 @@
 """The action that replays what is selected, and the page before it that says what will happen."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -10,12 +10,24 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from .admin_bases import ReadOnlyAdmin
-from .models import Delivery
+from .mending import PARKED
+from .models import Delivery, State
 from .problems import Unavailable
 from .replay import in_order, left_as_they_are, replay
 
 # A browser waits for all of them; more are the command's.
 REPLAYED_AT_ONCE = 100
+
+#: What a replay does to a record of a kind, or to a delivery in a state.
+EXPLAINED = {
+    PARKED: "stored if the parent has come. It would also be stored without a replay.",
+    State.INVALID.value: "stays INVALID, unless the rule was changed here. Mend the record in Zoho, which "
+    "sends it again.",
+    State.ERROR.value: "stored if the cause was mended since.",
+    Delivery.State.REJECTED.value: "as it is, it is refused again, unless a limit or rule was changed here.",
+    Delivery.State.FAILED.value: "processed if what made it crash was mended since.",
+    Delivery.State.RECEIVED.value: "processed now.",
+}
 
 
 class ReplayAdmin(ReadOnlyAdmin):
@@ -29,6 +41,10 @@ class ReplayAdmin(ReadOnlyAdmin):
 
     def what_is_selected(self, selected: QuerySet) -> list[str]:
         """For the page before: how many rows, in which states."""
+        raise NotImplementedError
+
+    def kinds_of(self, selected: QuerySet) -> Collection[str]:
+        """The kinds of records and the states of deliveries among them, to be explained there."""
         raise NotImplementedError
 
     def before(self, selected: QuerySet) -> object:
@@ -63,12 +79,14 @@ class ReplayAdmin(ReadOnlyAdmin):
     def _confirmation(self, request: HttpRequest, selected: QuerySet) -> HttpResponse:
         # Of all pages at once, Django wants one row to be named nevertheless.
         named = request.POST.getlist(ACTION_CHECKBOX_NAME) or [selected.values_list("pk", flat=True)[0]]
+        kinds = self.kinds_of(selected)
         context = {
             **self.admin_site.each_context(request),
             "title": "Replay?",
             "opts": self.opts,
             "media": self.media,
             "summary": self.what_is_selected(selected),
+            "explained": [(kind, said) for kind, said in EXPLAINED.items() if kind in kinds],
             "checkbox": ACTION_CHECKBOX_NAME,
             "named": named,
             "select_across": request.POST.get("select_across", "0"),

@@ -118,14 +118,15 @@ def _refused(scope: HealthScope) -> Iterator[Line]:
         rejected,
         ("delivery was rejected", "deliveries were rejected"),
         lambda **of: scope.deliveries(state__exact=Delivery.State.REJECTED, since=since, **of),
-        "No batch of records could be read from the request.",
+        "Each was refused as a whole; its page says why.",
     )
 
 
 def _error(scope: HealthScope, error: FrequentError) -> SafeString:
     title = pages.error_title(error.field, error.code)
     times = pages.link(format_html("&times;{}", f"{error.records:,}"), scope.error(error))
-    return format_html("{}{} {} since {}", _whose(scope, error.tenant), title, times, pages.day(error.since))
+    whose = _whose(scope, error.tenant)
+    return format_html("{}{} {} {} since {}", whose, error.module, title, times, pages.day(error.since))
 
 
 def _line(

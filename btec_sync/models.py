@@ -273,7 +273,7 @@ class RecordResult(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.module} {self.zoho_id or '(no id)'} {self.state}"
+        return f"{self.module} {self.zoho_id or '(no id)'}"
 
 
 class Tombstone(models.Model):

@@ -1,8 +1,9 @@
-"""Taking single records out of stored bodies and answers, every other byte left as it is."""
+"""Single records of stored bodies and answers: read, and taken out with every other byte left as it is."""
 
 import json
 import re
 from collections.abc import Callable, Collection, Iterator
+from itertools import islice
 from typing import Any
 
 from .answers import summarised
@@ -29,6 +30,14 @@ DECODER = json.JSONDecoder(parse_int=str, parse_float=str, object_pairs_hook=obj
 def positions(body: bytes, concerns: Callable[[Any], bool]) -> list[int]:
     """Where in a body records stand that it concerns. Raises NoRecords."""
     return [n for n, (record, _, _) in enumerate(_records(_text(body))) if concerns(record)]
+
+
+def record_at(body: bytes, position: int) -> str:
+    """The record at this position as it was spelled; "" where it was erased. Raises NoRecords."""
+    text = _text(body)
+    for _, start, stop in islice(_records(text), position, None):
+        return "" if text[start:stop] == PLACEHOLDER else text[start:stop]
+    raise NoRecords
 
 
 def redact_body(body: bytes, erased: Collection[int]) -> bytes:

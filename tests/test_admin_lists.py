@@ -46,6 +46,16 @@ def test_rows_are_found_by_id_and_by_name(client, filled, model, terms):
     assert count(client, model, q="word_nothing") == 0
 
 
+def test_only_what_is_searched_or_filtered_offers_to_show_all(client, filled):
+    for model in MODELS:
+        assert "Show all" not in list_of(client, model), model
+        assert "Show all" not in list_of(client, model, o="1"), model
+        assert "Show all" in list_of(client, model, q="word"), model
+    year = {"received_at__year": Delivery.objects.earliest("pk").received_at.year}
+    for query in ({"module": "payments"}, year, {"module": "payments", "q": "word"}):
+        assert "Show all" in list_of(client, Delivery, **query), query
+
+
 def test_deliveries_are_found_by_their_id_its_beginning_and_a_record(client, filled):
     delivery = Delivery.objects.earliest("pk")
     for term in (str(delivery.uid), delivery.uid.hex, f" {delivery.uid} ", str(delivery.uid)[:8].upper()):

@@ -1,6 +1,7 @@
 """Replay from the admin: what is selected, after a confirmation, by who may."""
 
 import json
+import re
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -54,6 +55,32 @@ class TestReplay:
         assert "5 deliveries: 2 done, 2 incomplete, 1 rejected" in page
         assert "5 records in them" in page
         assert not Delivery.objects.filter(attempts__gt=1).exists()
+
+    def test_one_is_spoken_of_as_one_and_none_is_left_out(self, client, filled):
+        one = Delivery.objects.get(module="payments", invalid=1, unchanged=1)
+        rejected = Delivery.objects.get(state="rejected")
+
+        assert "1 delivery: 1 incomplete 2 records in it" in replay(client, one.pk, post="")
+        assert "1 delivery: 1 rejected A replay" in replay(client, rejected.pk, post="")
+
+    @pytest.mark.parametrize(
+        ("states", "explained"),
+        [
+            (["rejected"], ["rejected"]),
+            (["done"], []),
+            (["incomplete"], ["parked", "INVALID"]),
+            (["failed", "received"], ["failed", "received"]),
+        ],
+    )
+    def test_it_explains_what_is_selected_and_nothing_else(self, client, filled, states, explained):
+        Delivery.objects.filter(module="programs").update(state="failed")
+        Delivery.objects.filter(module="units").update(state="received")
+        chosen = Delivery.objects.filter(state__in=states).values_list("pk", flat=True)
+        selected = {"action": "replay_selected", "_selected_action": chosen}
+
+        source = client.post(url(Delivery), selected).content.decode()
+
+        assert re.findall(r"<li><strong>(\w+)</strong>: ", source) == explained
 
     def test_what_is_not_done_is_said(self, client, filled):
         page = replay(client, *Delivery.objects.filter(module="payments").values_list("pk", flat=True))

@@ -283,6 +283,21 @@ class DemoCollege(TestCase):
 
     # Whom it lets in
 
+    def test_a_registrar_and_an_operator_of_the_college_are_let_in(self):
+        get_user_model().objects.all().delete()
+        self.monkeypatch.setenv("BTEC_DEMO_PASSWORD", "chosen")
+
+        output = load_demo()
+
+        for name, group in (("registrar", "Registrar"), ("operator", "Operator")):
+            user = get_user_model().objects.get(username=name)
+            assert user.check_password("chosen")
+            assert user.is_staff
+            assert not user.is_superuser
+            assert [group.name for group in user.groups.all()] == [group]
+            assert [tenant.slug for tenant in user.tenants.all()] == ["default"]
+        assert "Users admin, registrar, operator created, with the password in BTEC_DEMO_PASSWORD." in output
+
     def test_admin_gets_the_password_of_the_environment(self):
         get_user_model().objects.all().delete()
         self.monkeypatch.setenv("BTEC_DEMO_PASSWORD", "$chosen by the operator")
@@ -295,7 +310,7 @@ class DemoCollege(TestCase):
         assert admin.check_password("$chosen by the operator")
         assert "$chosen by the operator" not in output
 
-    def test_admin_gets_a_random_password_that_is_shown_once(self):
+    def test_they_get_a_random_password_that_is_shown_once(self):
         get_user_model().objects.all().delete()
         self.monkeypatch.setenv("BTEC_DEMO_PASSWORD", "")
 
@@ -303,19 +318,25 @@ class DemoCollege(TestCase):
 
         password = re.search(r"password (\S+), shown only now", output).group(1)
         assert len(password) >= 16
-        assert get_user_model().objects.get().check_password(password)
+        users = get_user_model().objects.all()
+        assert len(users) == 3
+        assert all(user.check_password(password) for user in users)
         assert "password" not in load_demo()
 
-    def test_an_admin_who_is_there_is_left_alone(self):
+    def test_who_is_there_is_left_alone(self):
         get_user_model().objects.all().delete()
-        get_user_model().objects.create_user("admin", password="own")
+        for name in ("admin", "registrar"):
+            get_user_model().objects.create_user(name, password="own")
         self.monkeypatch.setenv("BTEC_DEMO_PASSWORD", "another")
 
-        load_demo()
+        output = load_demo()
 
-        admin = get_user_model().objects.get()
-        assert admin.check_password("own")
-        assert not admin.is_superuser
+        for name in ("admin", "registrar"):
+            user = get_user_model().objects.get(username=name)
+            assert user.check_password("own")
+            assert not user.is_staff
+            assert not user.tenants.exists()
+        assert "User operator created, with" in output
 
     def test_in_production_no_user_is_made(self):
         get_user_model().objects.all().delete()
@@ -360,7 +381,7 @@ def test_it_says_in_three_lines_what_was_loaded(db):
     assert deliveries_line == "Demo data: 47 of 47 deliveries sent to tenant default, 1 rejected."
     assert records_line.startswith("Records: 713 NEW, 25 UNCHANGED, ")
     assert records_line.endswith(" 10 INVALID (4 of the INVALID are parked).")
-    assert user_line.startswith("User admin created")
+    assert user_line.startswith("Users admin, registrar, operator created")
 
 
 def test_its_deliveries_are_not_logged_one_by_one(db, log_lines):

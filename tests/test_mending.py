@@ -1,5 +1,6 @@
 """Records to mend: which these are, how they are found, and how they are replayed."""
 
+import re
 from datetime import timedelta
 from importlib import import_module
 
@@ -335,6 +336,15 @@ class TestReplay:
         assert "3 records: 1 INVALID, 2 parked" in text(response)
         assert "of 2 deliveries" in text(response)
         assert attempts() == before
+
+    @pytest.mark.parametrize(
+        ("zoho_ids", "explained"), [(["r1"], ["parked"]), (["odd"], ["INVALID"]), (["odd", "r1"], None)]
+    )
+    def test_it_explains_the_kinds_that_are_selected(self, client, trouble, zoho_ids, explained):
+        response = replay_selected(client, *RecordToMend.objects.filter(zoho_id__in=zoho_ids))
+
+        found = re.findall(r"<li><strong>(\w+)</strong>: ", response.content.decode())
+        assert found == (explained or ["parked", "INVALID"])
 
     def test_it_says_what_became_of_the_records(self, client, trouble, tenant):
         Tenant.objects.update(unknown_fields="ignore")

@@ -141,8 +141,9 @@ def test_a_value_that_is_empty_is_called_so(run, sender):
 
 
 def test_a_file_that_is_named_twice_is_refused(run, tmp_path):
+    twice = [str(tmp_path / "students.csv")] * 2
+
     with pytest.raises(CommandError, match="named twice") as error:
-        file = tmp_path / "students.csv"
-        call_command("import_records", "students", str(file), str(file), "--tenant", "default", "--check")
+        call_command("import_records", "students", *twice, "--tenant", "default", "--check")
 
     assert error.value.returncode == 2

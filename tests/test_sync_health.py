@@ -111,7 +111,17 @@ def test_what_was_refused_is_the_senders_and_does_not_raise_the_alarm(client, se
     assert "All that could be stored is in. Some was refused." in said
     assert "4 records were refused" in said
     assert f"Credit_Hours: out of range ×3 since {timezone.localtime():%a %d %b}" in said
-    assert "1 delivery was rejected" in said
+    assert "1 delivery was rejected Each was refused as a whole; its page says why." in said
+
+
+def test_the_same_error_of_two_modules_is_two_with_their_names(client, sender):
+    sender.post("units", {"id": "u", "Odd": 1})
+    sender.post("grades", {"id": "g", "Odd": 1}, {"id": "h", "Odd": 1})
+
+    said = front(client)
+
+    assert "grades Odd: unexpected field ×2 since" in said
+    assert "units Odd: unexpected field ×1 since" in said
 
 
 def test_what_waits_is_said_with_what_it_waits_for_until_that_is_there(client, sender, parents):
@@ -361,10 +371,18 @@ def test_staff_see_the_figures_of_their_own_tenants(db):
     assert Delivery.objects.filter(state="failed").count() == 2
 
 
-def test_staff_without_a_tenant_see_nothing(db):
+def test_staff_without_a_tenant_are_told_so_and_see_nothing(db):
     all_kinds()
 
-    assert "Nothing has been delivered yet." in front(staff())
+    client = staff()
+    for said in (front(client), page(client)):
+        assert "You are a member of no college yet. A superuser can add you" in said
+        assert "Nothing has been delivered" not in said
+        assert "By module" not in said
+
+
+def test_a_superuser_before_the_first_tenant_is_a_member_of_all(client):
+    assert "Nothing has been delivered yet." in front(client)
 
 
 @pytest.mark.parametrize("permission", ["view_student", "view_delivery", "view_recordresult"])

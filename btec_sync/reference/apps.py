@@ -5,4 +5,4 @@ class ReferenceConfig(AppConfig):
     """Students and programs: the records that the others point at."""
 
     name = "btec_sync.reference"
-    verbose_name = "Reference"
+    verbose_name = "Students and programs"

@@ -34,6 +34,7 @@ def addresses(server: live.Server) -> dict[str, str]:
     invalid = one(number.format("btec_sync_recordresult", "grade_1932"))
     delivery = one(f"SELECT delivery_id FROM btec_sync_recordresult WHERE id = {invalid}")
     failed = one("SELECT id FROM btec_sync_delivery WHERE state = 'failed'")
+    rejected = one("SELECT id FROM btec_sync_delivery WHERE state = 'rejected'")
     tenant = one("SELECT id FROM btec_sync_tenant WHERE slug = 'default'")
     btec = "/admin/btec_sync"
     return {
@@ -61,6 +62,7 @@ def addresses(server: live.Server) -> dict[str, str]:
         "deliveries": f"{btec}/delivery/",
         "delivery": f"{btec}/delivery/{delivery}/change/",
         "delivery-failed": f"{btec}/delivery/{failed}/change/",
+        "delivery-rejected": f"{btec}/delivery/{rejected}/change/",
         "tombstones": f"{btec}/tombstone/",
         "tenants": f"{btec}/tenant/",
         "tenant": f"{btec}/tenant/{tenant}/change/",

@@ -243,7 +243,7 @@ def test_the_filters_by_state_module_and_age_divide_the_list(window):
     opened = window("registrar")
     all_of_them = shown(opened.open(MEND))
 
-    for title, column in (("state", "shown_kind"), ("module", "record_id")):
+    for title, column in (("state", "shown_state"), ("module", "record_id")):
         page, sizes = opened.open(MEND), []
         for choice in taken(page, title):
             cells = page.locator(f"#result_list tbody .field-{column}").all_inner_texts()

@@ -3,27 +3,33 @@
 import hashlib
 import os
 import secrets
+from collections.abc import Iterator
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet, Sum
 
 from btec_sync import deliveries, demo, problems
+from btec_sync.groups import OPERATOR, REGISTRAR
 from btec_sync.logs import quiet
 from btec_sync.models import Delivery, RecordResult, State, Tenant
 
 TENANT = "default"
-USER = "admin"
+#: Whom it lets in: who sees and may do everything, and a member of the tenant for each group.
+SUPERUSER = "admin"
+STAFF = {"registrar": REGISTRAR, "operator": OPERATOR}
 
 
 class Command(BaseCommand):
     help = (
         "Loads the demo data, a small college's year, into the tenant `default`. Run again, it sends what "
-        "is not there yet and nothing else. With DJANGO_DEBUG on it also makes the superuser `admin` where "
-        "there is none of that name: with the password in BTEC_DEMO_PASSWORD, else with a random one that "
-        "it prints once. With DJANGO_DEBUG off it makes no user (manage.py createsuperuser does). It "
-        "refuses a tenant that holds deliveries and none of the demo data's."
+        "is not there yet and nothing else. With DJANGO_DEBUG on it also makes the superuser `admin`, and "
+        "`registrar` and `operator` in the groups of these names, each where there is none of that name: "
+        "with the password in BTEC_DEMO_PASSWORD, else with a random one that it prints once. With "
+        "DJANGO_DEBUG off it makes no user (manage.py createsuperuser does). It refuses a tenant that holds "
+        "deliveries and none of the demo data's."
     )
 
     def handle(self, **options):
@@ -40,7 +46,7 @@ class Command(BaseCommand):
         with quiet():
             sent = send(tenant, requests, ours)
         self.report(sent, ours, len(requests))
-        self.make_user()
+        self.make_users(tenant)
 
     def report(self, sent: int, ours: QuerySet[Delivery], total: int) -> None:
         if not sent:
@@ -55,19 +61,33 @@ class Command(BaseCommand):
         )
         self.stdout.write(f"Records: {records} ({parked} of the INVALID are parked).")
 
-    def make_user(self) -> None:
+    def make_users(self, tenant: Tenant) -> None:
         users = get_user_model().objects
         if not settings.DEBUG:
             if not users.filter(is_superuser=True).exists():
                 self.stdout.write("No user was made, as DJANGO_DEBUG is off. Next: manage.py createsuperuser")
             return
-        if users.filter(username=USER).exists():
-            return
         chosen = os.environ.get("BTEC_DEMO_PASSWORD", "")  # the settings have read .env into it
         password = chosen or secrets.token_urlsafe(12)
-        users.create_superuser(USER, password=password)
-        told = "the password in BTEC_DEMO_PASSWORD" if chosen else f"password {password}, shown only now"
-        self.stdout.write(f"User {USER} created, with {told}.")
+        made = list(missing_users(tenant, password))
+        if made:
+            told = "the password in BTEC_DEMO_PASSWORD" if chosen else f"password {password}, shown only now"
+            self.stdout.write(f"{'Users' if made[1:] else 'User'} {', '.join(made)} created, with {told}.")
+
+
+def missing_users(tenant: Tenant, password: str) -> Iterator[str]:
+    """Makes those that are not there, and names them."""
+    users = get_user_model().objects
+    there = set(users.filter(username__in=[SUPERUSER, *STAFF]).values_list("username", flat=True))
+    if SUPERUSER not in there:
+        users.create_superuser(SUPERUSER, password=password)
+        yield SUPERUSER
+    for name, group in STAFF.items():
+        if name not in there:
+            user = users.create_user(name, password=password, is_staff=True)
+            user.groups.set(Group.objects.filter(name=group))
+            tenant.members.add(user)
+            yield name
 
 
 def send(tenant: Tenant, requests: dict[str, demo.Request], ours: QuerySet[Delivery]) -> int:
