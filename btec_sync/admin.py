@@ -387,7 +387,7 @@ def _outcome(before: str, after: str) -> str:
 
 
 @admin.register(IdempotencyKey)
-class IdempotencyKeyAdmin(ReadOnlyAdmin):
+class IdempotencyKeyAdmin(ExportAdmin, ReadOnlyAdmin):
     """The keys that senders gave, and the delivery that each stands for."""
 
     list_display = ["key", "module", "delivery_page", "tenant", "created_at"]
@@ -397,13 +397,16 @@ class IdempotencyKeyAdmin(ReadOnlyAdmin):
     large = [f"delivery__{name}" for name in pages.LARGE]
     fields = ["key", "module", "tenant", "delivery", "digest", "created_at"]
 
+    def export_columns(self):
+        return exports.field_columns(IdempotencyKey, ["key", "tenant", "module", "delivery", "created_at"])
+
     @admin.display(description="delivery", ordering="delivery_id")
     def delivery_page(self, key: IdempotencyKey) -> str:
         return pages.delivery_link(key.delivery)
 
 
 @admin.register(Tombstone)
-class TombstoneAdmin(ReadOnlyAdmin):
+class TombstoneAdmin(ExportAdmin, ReadOnlyAdmin):
     """What was erased at a person's request and is refused since. manage.py erase_student makes them."""
 
     list_display = ["zoho_id", "module", "person", "tenant", "created_at"]
@@ -414,9 +417,12 @@ class TombstoneAdmin(ReadOnlyAdmin):
     def get_fields(self, request, obj=None):
         return ["zoho_id", "module", "person", self.tenant_shown(request), "created_at"]
 
+    def export_columns(self):
+        return exports.field_columns(Tombstone, ["zoho_id", "tenant", "module", "person", "created_at"])
+
 
 @admin.register(Tenant)
-class TenantAdmin(ReadOnlyAdmin):
+class TenantAdmin(ExportAdmin, ReadOnlyAdmin):
     """A college: who may write to it and who may see it. Superusers keep these; none is ever deleted."""
 
     tenant_field = "pk"
@@ -430,6 +436,9 @@ class TenantAdmin(ReadOnlyAdmin):
         # It stands in the hash of every delivery, and in Zoho's set-up.
         return ["slug"] if obj else []
 
+    def export_columns(self):
+        return exports.field_columns(Tenant, ["slug", "name", "active", "unknown_fields", "created_at"])
+
     def has_add_permission(self, request):
         return request.user.is_superuser
 
@@ -438,7 +447,7 @@ class TenantAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ReadOnlyAdmin):
+class ApiKeyAdmin(ExportAdmin, ReadOnlyAdmin):
     """Keys are made by manage.py create_api_key, which shows them once; here they are ended."""
 
     list_display = ["prefix", "name", "tenant", "created_at", "expires_at", "revoked_at", "last_used_at"]
@@ -446,6 +455,10 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     search_fields = ["prefix", "name"]
     fields = list_display
     actions = ["revoke"]
+
+    def export_columns(self):
+        times = ["created_at", "expires_at", "revoked_at", "last_used_at"]
+        return exports.field_columns(ApiKey, ["prefix", "name", "tenant", *times])
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.is_superuser

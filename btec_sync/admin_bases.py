@@ -5,7 +5,7 @@ a mirror that somebody painted on is none.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -15,6 +15,7 @@ from django.db import DataError
 from django.http import HttpRequest
 from django.shortcuts import redirect
 from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from . import admin_pages as pages
 from . import exports
@@ -176,12 +177,29 @@ class MirrorAdmin(ExportAdmin, ReadOnlyAdmin):
 
     def get_fieldsets(self, request, obj=None):
         marks = ["stored_from", "last_seen_in", "modified_time", "version", "created_at", "updated_at"]
+        children = self._children_here(request)
         return [
-            (None, {"fields": ["zoho_id", self.tenant_shown(request), *self._values(), "children"]}),
+            (None, {"fields": ["zoho_id", self.tenant_shown(request), *self._values(), *children]}),
             *self._gathered_here(request),
             ("Where it comes from", {"fields": marks}),
             *([("Timeline", {"fields": ["timeline"]})] if may_see_deliveries(request) else []),
         ]
+
+    def _children_here(self, request: HttpRequest) -> list[Callable[[SyncedRecord], SafeString]]:
+        """How many records of other modules point at one, as a field: of those that the user may look at."""
+        relations = [
+            relation
+            for relation in self.opts.related_objects
+            if issubclass(relation.related_model, SyncedRecord)
+            and self.admin_site.get_model_admin(relation.related_model).has_view_permission(request)
+        ]
+
+        @admin.display(description="what points at it")
+        def children(record: SyncedRecord) -> SafeString:
+            links = ((pages.children_link(record, relation),) for relation in relations)
+            return format_html_join(", ", "{}", links)
+
+        return [children] if relations else []
 
     def _gathered_here(self, request: HttpRequest) -> list[tuple[str, dict[str, list]]]:
         """What the modules gather on this page: those that the user may look at, parents' modules first."""
@@ -210,15 +228,6 @@ class MirrorAdmin(ExportAdmin, ReadOnlyAdmin):
             return f"delivery {number}, which is not kept any more"
         received = pages.exact_time(delivery.received_at)
         return format_html("{}, received {}", pages.delivery_link(delivery), received)
-
-    @admin.display(description="what points at it")
-    def children(self, record: SyncedRecord) -> str:
-        links = [
-            pages.children_link(record, relation)
-            for relation in self.opts.related_objects
-            if issubclass(relation.related_model, SyncedRecord)
-        ]
-        return format_html_join(", ", "{}", ((found,) for found in links)) or pages.NONE
 
     @admin.display(description="timeline")
     def timeline(self, record: SyncedRecord) -> str:

@@ -124,6 +124,40 @@ def test_who_may_not_look_at_payments_sees_none_on_a_students_page(sender, paren
     assert "12345" not in text(response)
 
 
+@pytest.mark.parametrize(
+    ("may_view", "said"),
+    [
+        (["registration", "grade"], "What points at it: 1 registration , 2 grades"),
+        (["grade"], "What points at it: 2 grades"),
+        ([], None),
+    ],
+)
+def test_a_students_page_counts_what_the_user_may_look_at(sender, parents, may_view, said):
+    sender.post("units", *(factories.UnitRecord(id=f"u{n}") for n in range(2)))
+    sender.post("grades", *(factories.GradeRecord(Unit={"id": f"u{n}"}) for n in range(2)))
+    user = User.objects.create_user("assessor", is_staff=True)
+    codenames = [f"view_{name}" for name in ("student", *may_view)]
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    Student.objects.get().tenant.members.add(user)
+
+    response = student_page(logged_in(user))
+
+    page = text(response)
+    assert page.count("What points at it") == (said is not None)
+    assert said is None or said in page
+    lists = {model._meta.model_name: url(model) for model in (Registration, Grade)}
+    linked = {
+        name for name, address in lists.items() if any(link.startswith(address) for link in links(response))
+    }
+    assert linked == set(may_view)
+
+
+def test_what_nothing_can_point_at_says_nothing_of_it(client, sender, parents):
+    pay(sender, 500)
+
+    assert "What points at it" not in text(client.get(page_of(Payment.objects.get())))
+
+
 def test_another_students_and_another_tenants_rows_are_not_there(client, sender, parents, db):
     sender.post("students", factories.StudentRecord(id="other"))
     factories.TenantFactory(slug="zarqa")
