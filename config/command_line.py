@@ -9,6 +9,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.db import InterfaceError, NotSupportedError, OperationalError, ProgrammingError
 
+# PostgreSQL's codes; SQLite has only words. https://www.postgresql.org/docs/current/errcodes-appendix.html
+UNDEFINED = ("42P01", "42703")  # undefined_table, undefined_column
+PERMISSION_DENIED = "42501"
+
 
 def run(arguments: list[str]) -> None:
     try:
@@ -20,22 +24,28 @@ def run(arguments: list[str]) -> None:
         InterfaceError,
         NotSupportedError,
     ) as error:
-        if "--traceback" in arguments:
+        said = sentence(error)
+        if not said or "--traceback" in arguments:
             raise
-        sys.exit(sentence(error))
+        sys.exit(said)
 
 
 def sentence(error: Exception) -> str:
-    """What is the matter, and what to do. Of a database's own words the first line."""
+    """What is the matter and what to do, with the first line of the database's words. Empty for a bug of ours."""
     words = str(error).strip().partition("\n")[0]
     if isinstance(error, ImproperlyConfigured | NotSupportedError):
         return str(error)
     if lacks_tables(error):
         return f"The database lacks tables of this version: run manage.py migrate. It said: {words}"
+    if isinstance(error, ProgrammingError) and _sqlstate(error) != PERMISSION_DENIED:
+        return ""
     return f"The database that DATABASE_URL names cannot be used: {words}"
 
 
 def lacks_tables(error: Exception) -> bool:
-    """42P01 and 42703 are undefined_table and undefined_column; SQLite has only words."""
-    state = getattr(error.__cause__, "sqlstate", None)
-    return state in ("42P01", "42703") or "no such table" in str(error) or "no such column" in str(error)
+    said = str(error)
+    return _sqlstate(error) in UNDEFINED or "no such table" in said or "no such column" in said
+
+
+def _sqlstate(error: Exception) -> str | None:
+    return getattr(error.__cause__, "sqlstate", None)

@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+from django.db import ProgrammingError
 
+from config.command_line import sentence
 from tests.live import PRODUCTION, ROOT, empty_database, environ
 
 
@@ -97,3 +99,7 @@ def _wait_for(file: Path) -> None:
     while not file.exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_mistake_of_ours_keeps_its_traceback():
+    assert sentence(ProgrammingError('syntax error at or near "FORM"')) == ""
