@@ -31,7 +31,7 @@ def run(arguments: list[str]) -> None:
 
 
 def sentence(error: Exception) -> str:
-    """What is the matter and what to do, with the first line of the database's words. Empty for a bug of ours."""
+    """What is the matter and what to do, with the database's first line. Empty for a mistake of ours."""
     words = str(error).strip().partition("\n")[0]
     if isinstance(error, ImproperlyConfigured | NotSupportedError):
         return str(error)
