@@ -1,5 +1,6 @@
 """What the browser's tests look at: the demo data in one tenant with more trouble, a few records in another,
-and people. `manage.py shell` runs it (tests/browser/site.py), in a process of the service's own.
+long words in a third, and people. `manage.py shell` runs it (tests/browser/site.py), in a process of the
+service's own.
 """
 
 import os
@@ -20,15 +21,18 @@ from tests.api import receive
 from tests.triggers import refusing
 
 PASSWORD = "a-password-of-the-tests"
-OURS, OTHER = "default", "zarqa"
+OURS, OTHER, WORDY = "default", "zarqa", "irbid"
 #: Who looks, and in which group of which tenant; the superuser is in none.
 PEOPLE = {
     "superuser": ("", ""),
     "registrar": ("Registrar", OURS),
     "operator": ("Operator", OURS),
     "visitor": ("Registrar", OTHER),
+    "reader": ("Registrar", WORDY),
 }
 FORMULA = "=1+1"
+# As long as an id may be, with nowhere a line could end.
+LONG_WORD = "W" * 64
 # Refused by the database as long as that refuses it, and without fault.
 REFUSED = {"id": "unit_901", "Unit_Code": "BIT 901", "Unit_Name": "Computing Project", "Status": "Active"}
 
@@ -42,6 +46,7 @@ def main() -> None:
     factories.api_key(ours, name="zoho")
     Tombstone.objects.create(tenant=ours, module="students", zoho_id="stud_994", person="stud_994")
     _others(other)
+    _long_words(factories.TenantFactory(slug=WORDY, name="Irbid College"))
     for name, (group, tenant) in PEOPLE.items():
         user = User.objects.create_user(name, password=PASSWORD, is_staff=True, is_superuser=not group)
         if group:
@@ -81,6 +86,11 @@ def _others(tenant: Tenant) -> None:
     _send(tenant, "students", {"id": "zarqa_stud", "Name": "Zarqa Student"})
     _send(tenant, "payments", _payment("zarqa_pay", "zarqa_nowhere"))
     _send(tenant, "students", {"id": "zarqa_odd", "Name": "Zarqa", "Zarqa_Field": 1})
+
+
+def _long_words(tenant: Tenant) -> None:
+    _send(tenant, "students", {"id": LONG_WORD, "Name": LONG_WORD})
+    _send(tenant, "students", {"id": "irbid_odd", "Name": "Irbid", LONG_WORD: 1})
 
 
 def _payment(zoho_id: str, registration: str) -> dict:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests import live
+from tests.browser.college import LONG_WORD
 
 
 @contextmanager
@@ -19,8 +20,8 @@ def site() -> Iterator[live.Server]:
             yield server
 
 
-#: Pages that no group may see, by their names in addresses().
-SUPERUSERS = {"tenants", "tenant", "keys", "idempotency-keys"}
+#: Pages that no group may see, or none of the first tenant, by their names in addresses().
+SUPERUSERS = {"tenants", "tenant", "keys", "idempotency-keys", "student-long"}
 
 
 def addresses(server: live.Server) -> dict[str, str]:
@@ -28,6 +29,7 @@ def addresses(server: live.Server) -> dict[str, str]:
     one = lambda statement: server.query(statement)[0][0]  # noqa: E731
     number = "SELECT id FROM {} WHERE zoho_id = '{}' ORDER BY id DESC"
     student = one(number.format("reference_student", "stud_456"))
+    long = one(number.format("reference_student", LONG_WORD))
     registration = one(number.format("registrations_registration", "reg_456"))
     payment = one(number.format("payments_payment", "pay_921"))
     parked = one(number.format("btec_sync_recordresult", "pay_912"))
@@ -47,6 +49,7 @@ def addresses(server: live.Server) -> dict[str, str]:
         "health-module": "/admin/sync-health/?module=payments",
         "students": "/admin/reference/student/",
         "student": f"/admin/reference/student/{student}/change/",
+        "student-long": f"/admin/reference/student/{long}/change/",
         "programs": "/admin/reference/program/",
         "units": "/admin/units/unit/",
         "registrations": "/admin/registrations/registration/",

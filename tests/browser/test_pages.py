@@ -68,7 +68,12 @@ FILLED = "!document.querySelector('#changelist') || !!document.querySelector('#r
 
 @pytest.mark.parametrize(
     ("person", "viewport"),
-    [("registrar", surf.WIDE), ("operator", surf.NARROW), ("superuser", surf.WIDE)],
+    [
+        ("registrar", surf.WIDE),
+        ("operator", surf.NARROW),
+        ("superuser", surf.WIDE),
+        ("superuser", surf.NARROW),
+    ],
     ids=lambda value: value if isinstance(value, str) else str(value["width"]),
 )
 def test_every_page_opens_without_a_fault_and_fits(window, pages, person, viewport):
@@ -84,12 +89,21 @@ def test_every_page_opens_without_a_fault_and_fits(window, pages, person, viewpo
         assert page.evaluate(f"document.documentElement.scrollWidth <= {viewport['width']}"), name
 
 
-def test_what_is_wrong_stands_whole_on_a_wide_page(window):
-    page = window("operator").open(MEND)
+@pytest.mark.parametrize("person", ["operator", "reader"])
+def test_what_is_wrong_stands_whole_on_a_wide_page(window, person):
+    page = window(person).open(MEND)
 
     cut = page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('.results'))")
 
     assert cut <= 0
+
+
+def test_every_state_by_module_stands_whole_on_a_wide_page(window, pages):
+    page = window("superuser").open(pages["health"])
+    table = page.locator("section", has_text="By module, since").locator(".btec-scroll")
+
+    assert "FAILED" in table.inner_text()  # the last of its columns
+    assert table.evaluate("e => e.scrollWidth - e.clientWidth") <= 0
 
 
 def test_light_and_dark(window, pages):
