@@ -319,6 +319,11 @@ class RecordToMendAdmin(ReplayAdmin, RecordResultAdmin):
     def get_queryset(self, request):
         return mending.with_parent(mending.to_mend(super().get_queryset(request)))
 
+    def has_view_permission(self, request, obj=None):
+        # Its pages are those of results.
+        may_see_results = request.user.has_perm("btec_sync.view_recordresult")
+        return may_see_results and super().has_view_permission(request, obj)
+
     def get_object(self, request, object_id, from_field=None):
         """Its page stays where it is when the record is no work any more."""
         return self.admin_site.get_model_admin(RecordResult).get_object(request, object_id, from_field)

@@ -8,6 +8,9 @@ from django.utils.functional import cached_property
 class CountedList(ChangeList):
     """A list that offers to show all only where it does not."""
 
+    def page_numbers(self):
+        return self.paginator.get_elided_page_range(self.page_num)
+
     def get_results(self, request):
         super().get_results(request)
         # Django compares these two, and does not count the second where a list may be long.

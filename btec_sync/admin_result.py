@@ -37,7 +37,10 @@ def next_step(result: RecordResult) -> SafeString | str:
 
 def _next_step(result: RecordResult) -> Iterator[SafeString | str]:
     kind = mending.kind(result)
-    if not mending.to_mend(RecordResult.objects.filter(pk=result.pk)).exists():
+    if any(error["code"] == "erased" for error in result.errors):
+        yield "It is, or points at, what was erased at a person's request, and is taken no more."
+        yield "Delete it in Zoho, too."
+    elif not mending.to_mend(RecordResult.objects.filter(pk=result.pk)).exists():
         yield from _nothing(result)
     elif kind == mending.PARKED:
         yield _parent(result)
@@ -75,13 +78,8 @@ def _parent(result: RecordResult) -> SafeString | str:
 
 
 def _mend(result: RecordResult) -> Iterator[str]:
-    codes = {error["code"] for error in result.errors}
-    if "erased" in codes:
-        yield "It is, or points at, what was erased at a person's request, and is taken no more."
-        yield "Delete it in Zoho, too."
-        return
     yield "Mend it in Zoho and save it there, so that it is sent again."
-    if "unexpected_field" in codes:
+    if any(error["code"] == "unexpected_field" for error in result.errors):
         yield "If many records have such a field, it was added or renamed in Zoho: tell your operator."
     if not result.zoho_id:
         yield "As nobody can tell which record it was, it stays here also when it was sent again: let it be."

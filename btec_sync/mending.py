@@ -23,12 +23,14 @@ from django.db.models import (
     When,
 )
 
-from .models import RecordResult, State, SyncedRecord
+from .models import Delivery, RecordResult, State, SyncedRecord
 from .order import POSITION_BITS
+from .redaction import erased_from
 from .services import services
 
 #: What a refused record is called where staff see it.
 PARKED = "parked"
+ERASED = "erased"
 KINDS = (PARKED, State.INVALID.value, State.ERROR.value)
 
 UNSETTLED = Q(current=True, state__in=[State.INVALID.value, State.ERROR.value])
@@ -101,12 +103,17 @@ def kind(result: RecordResult) -> str:
 def states_after(places: Iterable[tuple[int, int]], deliveries: Iterable[int]) -> dict[tuple[int, int], str]:
     """What the records at these places (delivery's number, position) are now, of these deliveries.
 
-    Without a result of the last attempt a record is UNCHANGED: it came right before, or by a newer delivery.
+    Without a result of the last attempt a record was erased from its body, or is UNCHANGED: it came right
+    before, or by a newer delivery.
     """
     numbers = set(deliveries)
     results = RecordResult.objects.filter(delivery__in=numbers, current=True)
     now = {(result.delivery_id, result.position): kind(result) for result in results.only(*KIND_COLUMNS)}
-    return {place: now.get(place, State.UNCHANGED.value) for place in places if place[0] in numbers}
+    places = [place for place in places if place[0] in numbers]
+    bodies = Delivery.objects.filter(pk__in={number for number, _ in set(places) - now.keys()})
+    for number, body in bodies.values_list("pk", "body").iterator(chunk_size=10):
+        now |= {(number, position): ERASED for position in erased_from(bytes(body))}
+    return {place: now.get(place, State.UNCHANGED.value) for place in places}
 
 
 KIND_COLUMNS = ("delivery_id", "position", "state", "current", "waits_for_id")

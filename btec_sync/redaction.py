@@ -40,6 +40,13 @@ def record_at(body: bytes, position: int) -> str:
     raise NoRecords
 
 
+def erased_from(body: bytes) -> list[int]:
+    """Where in a body placeholders stand."""
+    if PLACEHOLDER.encode() not in body:
+        return []
+    return positions(body, lambda record: record == ERASED_RECORD)
+
+
 def redact_body(body: bytes, erased: Collection[int]) -> bytes:
     """The body with a placeholder at these positions; every other record as it was spelled."""
     text = _text(body)

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from django.db import ProgrammingError
+from django.db import DatabaseError, NotSupportedError, connection, transaction
 
 from config.command_line import sentence
 from tests.live import PRODUCTION, ROOT, empty_database, environ
@@ -27,7 +27,7 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
 
 
 def assert_sentence(done: subprocess.CompletedProcess, *words: str) -> None:
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "Traceback" not in done.stderr
     # Above it are lines of the log, where a pool could not connect.
     *log, said = done.stderr.splitlines()
@@ -54,7 +54,14 @@ def test_the_traceback_can_be_had():
     assert "Traceback" in done.stderr
 
 
-@pytest.mark.parametrize("command", [["replay"], ["create_tenant", "north"], ["prune"]])
+IMPORT = ["import_records", "students", "x.csv", "--tenant", "north"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["replay"], ["create_tenant", "north"], ["prune"], IMPORT, ["erase_student", "north", "s", "--yes"]],
+    ids=lambda command: command[0],
+)
 def test_a_database_that_was_not_migrated(command):
     with empty_database() as url:
         done = manage(*command, DATABASE_URL=url)
@@ -65,8 +72,9 @@ def test_a_database_that_was_not_migrated(command):
 @pytest.mark.parametrize(
     "url", ["postgres://nobody:secret@127.0.0.1:1/btec", "sqlite:////proc/nowhere/btec.sqlite3"]
 )
-def test_a_database_that_cannot_be_reached(url):
-    done = manage("migrate", DATABASE_URL=url)
+@pytest.mark.parametrize("command", [["migrate"], IMPORT], ids=lambda command: command[0])
+def test_a_database_that_cannot_be_reached(url, command):
+    done = manage(*command, DATABASE_URL=url)
 
     assert_sentence(done, "The database that DATABASE_URL names cannot be used: ")
     assert "secret" not in done.stderr
@@ -101,5 +109,10 @@ def _wait_for(file: Path) -> None:
         time.sleep(0.01)
 
 
-def test_a_mistake_of_ours_keeps_its_traceback():
-    assert sentence(ProgrammingError('syntax error at or near "FORM"')) == ""
+@pytest.mark.parametrize("sql", ["SELEC 1", "SELECT nothing()"])
+def test_a_mistake_of_ours_keeps_its_traceback(db, sql):
+    with pytest.raises(DatabaseError) as error, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql)
+
+    assert sentence(error.value) == ""
+    assert sentence(NotSupportedError("contains lookup is not supported on this database backend.")) == ""

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from btec_sync import admin_replay, faults, mending, services
 from btec_sync.admin_paging import WorkPaginator
-from btec_sync.models import Delivery, RecordResult, RecordToMend, Tenant
+from btec_sync.models import Delivery, RecordResult, RecordToMend, Tenant, Tombstone
 from btec_sync.reference.models import Student
 from payments.models import Payment
 from tests import factories
@@ -239,7 +239,7 @@ def test_of_many_the_filters_count_the_newest_and_say_that_there_are_more(client
     assert "registrations r1 (1+) students lost (1+)" in page
     assert "missing_dependency (2+)" in page
     assert "students gone (" not in page
-    assert "These are the first 2; there are more." in page
+    assert "more than 2 records to mend, of which these pages show the first." in page
 
 
 def test_a_filter_that_was_asked_for_is_shown_also_when_it_is_not_offered(client, trouble):
@@ -368,6 +368,16 @@ class TestReplay:
         response = replay_selected(client, RecordToMend.objects.get(zoho_id="p1"), post="yes")
 
         assert "1 record replayed: 1 now INVALID." in text(response)
+
+    def test_what_was_erased_is_said(self, client, sender, tenant):
+        Tombstone.objects.create(tenant=tenant, module="students", zoho_id="s9", person="s9")
+        sender.post("students", factories.StudentRecord(id="s9"))
+        row = RecordToMend.objects.get()
+
+        response = replay_selected(client, row, post="yes")
+
+        assert "1 record replayed: 1 erased." in text(response)
+        assert "Delete it in Zoho, too." in text(client.get(page_of(RecordResult.objects.get(pk=row.pk))))
 
     def test_what_was_mended_since_is_unchanged(self, client, sender, tenant):
         sender.post("payments", factories.PaymentRecord(id="p1", Registration={"id": "r1"}))

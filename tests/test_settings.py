@@ -132,6 +132,15 @@ def test_a_database_that_cannot_hold_every_name_is_refused(encoding):
             "from django.core.management import execute_from_command_line as run; run(['', 'migrate'])",
             **{**START, "DATABASE_URL": url},
         )
+        twice = python(
+            "import django; django.setup()\n"
+            "from django.db import NotSupportedError, connection\n"
+            "for _ in range(2):\n"
+            "    try: connection.cursor()\n"
+            "    except NotSupportedError: print('refused')",
+            **{**START, "DATABASE_URL": url},
+        )
 
     assert migrated.returncode == 1
+    assert twice.stdout.split() == ["refused"] * 2
     assert f"The database is in {encoding}, which cannot hold every name." in migrated.stderr

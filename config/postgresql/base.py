@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import NotSupportedError
 from django.db.backends.postgresql import base
 from django.db.backends.utils import CursorWrapper
 from psycopg import Connection, Error
@@ -11,6 +10,8 @@ from psycopg.abc import Buffer
 from psycopg.adapt import AdaptersMap
 from psycopg.types.datetime import TimestamptzLoader
 from psycopg_pool import ConnectionPool
+
+from config.postgresql import WrongEncoding
 
 
 class InstantLoader(TimestamptzLoader):
@@ -63,7 +64,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().init_connection_state()
         encoding = self.connection.info.parameter_status("server_encoding")
         if encoding != "UTF8":
-            raise NotSupportedError(
+            self.close()  # or the next statement would find it as good as any
+            raise WrongEncoding(
                 f"The database is in {encoding}, which cannot hold every name. "
                 "Make one in UTF-8: createdb --encoding=UTF8 --template=template0"
             )
