@@ -13,6 +13,7 @@ from btec_sync.constraints import SameTenant
 from btec_sync.models import Delivery, Tenant
 from tests import factories
 from tests.api import Sender
+from tests.stress.ways import MUTANTS
 
 ROOT = Path(__file__).parent.parent
 MODULES = ("registrations", "payments", "units", "grades")
@@ -160,3 +161,10 @@ def test_the_database_itself_refuses_a_reference_into_another_tenant(parents, se
 def test_a_delivery_cannot_be_deleted_under_its_results(sender, parents):
     with pytest.raises(IntegrityError), transaction.atomic():
         Delivery.objects.filter(tenant__slug="default")._raw_delete("default")
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_every_way_to_break_the_code_fits_it(mutant):
+    """`make mutants` breaks it; that each way is still there is seen in every run."""
+    assert (ROOT / mutant.file).read_text().count(mutant.old) == 1
+    assert (ROOT / mutant.tests.split("::")[0].split()[0]).exists()

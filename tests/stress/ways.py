@@ -41,15 +41,15 @@ MUTANTS = [
     Mutant(
         "the fingerprint leaves a field out",
         "btec_sync/fingerprints.py",
-        "in sorted(values.items())",
-        'in sorted(values.items()) if name != "comments"',
+        "for name in sorted(names)]",
+        'for name in sorted(names) if name != "comments"]',
         "tests/test_sync_grades.py",
     ),
     Mutant(
         "the fingerprint leaves lookups out",
         "btec_sync/fingerprints.py",
-        "in sorted(values.items())",
-        'in sorted(values.items()) if name != "student"',
+        "for name in sorted(names)]",
+        'for name in sorted(names) if name != "student"]',
         "tests/test_sync_registrations.py",
     ),
     Mutant(
