@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import tests.environment  # noqa: F401  (before Django's settings)
+
 DELIVERIES = 300_000
 RESULTS = 1_000_000
 #: Everything within the longest period: more than a year of a large college in a month.
