@@ -8,15 +8,13 @@ import sys
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
-        import django  # noqa: F401
-    except ImportError as error:
-        raise SystemExit("Django is not installed here. Run `make run`, or use .venv/bin/python.") from error
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
-    try:
         from config.command_line import run
 
         run(sys.argv)
+    except ModuleNotFoundError as error:
+        if error.name != "django":
+            raise
+        raise SystemExit("Django is not installed here. Run `make run`, or use .venv/bin/python.") from error
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from . import admin_bodies as bodies
 from . import admin_pages as pages
 from . import mending
 from .models import RecordResult, State
@@ -21,12 +22,12 @@ def attempt(result: RecordResult) -> str:
 def sent(result: RecordResult) -> SafeString | str:
     """The record alone, as it stands in its delivery's body."""
     if result.delivery.body_removed_at:
-        return pages.removed(result.delivery)
+        return bodies.removed(result.delivery)
     try:
         record = record_at(bytes(result.delivery.body), result.position)
     except NoRecords:
         return UNREADABLE
-    return pages.text_of(record.encode()) if record else ERASED
+    return bodies.text_of(record.encode()) if record else ERASED
 
 
 def next_step(result: RecordResult) -> SafeString | str:
