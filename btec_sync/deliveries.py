@@ -13,15 +13,17 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db.models import Exists, QuerySet
 from django.utils import timezone
 
-from . import answers, idempotency, logs, parking, problems, results, tombstones, writing
+from . import answers, arrivals, idempotency, logs, parking, problems, results, tombstones, writing
 from .answers import Answer
-from .models import Delivery, State, Tenant
+from .models import Arrival, Delivery, State, Tenant, Tombstone
 from .order import place_of
-from .prepared import Prepared, Question, ask
+from .prepared import Prepared
 from .serializers import ERASED, read_envelope
 from .services import Candidate, Outcome, SyncService, services
+from .statements import Statement, execute
 from .turns import is_lock_timeout, is_outage, take_turn, with_retries
 
 log = structlog.get_logger(__name__)
@@ -90,7 +92,7 @@ def process(delivery: Delivery, *, enough_releases: int | None = None) -> Answer
     try:
         all_released = parking.release(delivery.tenant, enough=enough_releases)
     except (DatabaseError, InterfaceError) as error:
-        # This delivery is committed and gets its answer; the parked stay ready for whoever comes next.
+        # This delivery is committed and gets its answer; the arrivals stay for whoever comes next.
         log.error("release put off", tenant=delivery.tenant.slug, error=type(error).__name__)
         return replace(answer, releases_left=False)
     return replace(answer, releases_left=not all_released)
@@ -128,19 +130,16 @@ def _process(delivery: Delivery) -> Answer:
 
     def settle() -> Answer:
         with transaction.atomic():
-            state, ready, erased, first, *known = take_turn(
+            situation, *known = take_turn(
                 delivery.tenant,
-                STATE.of(delivery.pk),
-                parking.any_ready(delivery.tenant),
-                tombstones.ANY.of(delivery.tenant.pk),
-                _first_of_the_same_bytes(delivery),
+                SITUATION.of(delivery.pk, delivery.tenant_id, delivery.digest),
                 *service.questions(candidates),
             )
             # Another process may have worked on it while we waited.
-            _refresh(delivery, state)
+            arrived, erased, came_before = _refresh(delivery, situation)
             allowed = tombstones.refuse(service, candidates, some=erased)
             # What waits for somebody who was erased goes on as well, and is refused.
-            left = bool(ready or erased)
+            left = arrived or erased
             if is_first and delivery.answer_is_final:
                 return _stored_answer(delivery, releases_left=left)
             target = idempotency.claim(delivery, key)
@@ -148,7 +147,8 @@ def _process(delivery: Delivery) -> Answer:
                 _mark_as_repeat(delivery, target)
                 if target.answer_is_final:
                     return _stored_answer(target, replayed=True, releases_left=left)
-                (first,) = ask(_first_of_the_same_bytes(target))
+                came_before = True  # perhaps
+            first = FIRST(target.tenant_id, target.digest, target.pk) if came_before else []
             outcomes = service.sync(_at_its_place(target, allowed), known)
             answer = _record(target, service, outcomes, key, first)
             return replace(answer, releases_left=left or answer.releases_left)
@@ -172,15 +172,43 @@ def _note(delivery: Delivery) -> None:
 
 
 STATE_FIELDS = ["state", "attempts", "repeats_id", "answer_status", "answer", "answer_is_final"]
-STATE = Prepared(lambda number: Delivery.objects.filter(pk=number).order_by().values_list(*STATE_FIELDS))
+
+#: A delivery's state as it is now, and whether there are arrivals, tombstones, and an earlier delivery of the
+#: same bytes.
+SITUATION = Prepared(
+    lambda number, tenant, digest: (
+        Delivery.objects.filter(pk=number)
+        .order_by()
+        .values_list(
+            *STATE_FIELDS,
+            Exists(Arrival.objects.filter(tenant=tenant)),
+            Exists(Tombstone.objects.filter(tenant=tenant)),
+            Exists(_of_the_same_bytes(tenant, digest, number)),
+        )
+    )
+)
+
+#: The first delivery of the same bytes as one of this number, where there is one: (number, uid).
+FIRST = Prepared(
+    lambda tenant, digest, number: (
+        _of_the_same_bytes(tenant, digest, number).order_by("pk").values_list("pk", "uid")[:1]
+    )
+)
 
 
-def _refresh(delivery: Delivery, rows: list[tuple]) -> None:
-    """Sets what STATE found. Raises BodyRemoved where it was pruned, body, results and all."""
-    if not rows:
+def _of_the_same_bytes(tenant: Any, digest: Any, number: Any) -> QuerySet[Delivery]:
+    """The deliveries before this one."""
+    return Delivery.objects.filter(tenant=tenant, digest=digest, pk__lt=number).order_by()
+
+
+def _refresh(delivery: Delivery, situation: list[tuple]) -> list[bool]:
+    """Sets the state that was found; the rest. Raises BodyRemoved where all of it was pruned."""
+    if not situation:
         raise BodyRemoved
-    for name, value in zip(STATE_FIELDS, *rows, strict=True):
+    [found] = situation
+    for name, value in zip(STATE_FIELDS, found, strict=False):
         setattr(delivery, name, value)
+    return list(found[len(STATE_FIELDS) :])
 
 
 def _stored_answer(delivery: Delivery, **flags: bool) -> Answer:
@@ -226,9 +254,9 @@ def _record(
     """Keeps what one whole attempt made of a delivery, and the answer; first is what FIRST found."""
     attempt = delivery.attempts + 1
     if delivery.attempts:
-        delivery.results.filter(current=True).update(current=False, ready=False)
+        delivery.results.filter(current=True).update(current=False)
     left = _not_erased(delivery, outcomes)
-    arrived = results.store(service, [(delivery.pk, attempt, left)])
+    releases = arrivals.note(service, left)
     counts = answers.count(left)
     duplicate_of = delivery.duplicate_of
     if first and not duplicate_of:
@@ -248,8 +276,8 @@ def _record(
     if not delivery.answer_is_final:
         final = not any(outcome.state == State.ERROR or outcome.waits_for for outcome in outcomes)
         changes |= {"answer": body, "answer_status": 200, "answer_is_final": final}
-    _save(delivery, **changes)
-    return Answer(200, body, releases_left=arrived)
+    execute(*results.insert(service, [(delivery.pk, attempt, left)]), _set(delivery, **changes))
+    return Answer(200, body, releases_left=releases)
 
 
 def _not_erased(delivery: Delivery, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
@@ -260,19 +288,6 @@ def _not_erased(delivery: Delivery, outcomes: Sequence[Outcome]) -> Sequence[Out
     # What a sender writes in such a place is as wrong as anything else without an id.
     as_it_came = digest_of(delivery.tenant, delivery.module, bytes(delivery.body)) == delivery.digest
     return outcomes if as_it_came else left
-
-
-FIRST = Prepared(
-    lambda tenant, digest, number: (
-        Delivery.objects.filter(tenant=tenant, digest=digest, pk__lt=number)
-        .order_by("pk")
-        .values_list("pk", "uid")[:1]
-    )
-)
-
-
-def _first_of_the_same_bytes(delivery: Delivery) -> Question:
-    return FIRST.of(delivery.tenant_id, delivery.digest, delivery.pk)
 
 
 def _mark_as_repeat(delivery: Delivery, target: Delivery) -> None:
@@ -294,6 +309,11 @@ def _reject(delivery: Delivery, problem: problems.Problem) -> None:
 
 
 def _save(delivery: Delivery, **values: Any) -> None:
+    execute(_set(delivery, **values))
+
+
+def _set(delivery: Delivery, **values: Any) -> Statement:
+    """Sets these values; what writes them."""
     for name, value in values.items():
         setattr(delivery, name, value)
-    writing.save(delivery, list(values))
+    return writing.save(delivery, list(values))

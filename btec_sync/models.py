@@ -231,7 +231,6 @@ class RecordResult(models.Model):
     current = models.BooleanField(
         default=True, help_text="No later attempt has spoken of this record of the delivery."
     )
-    ready = models.BooleanField(default=False, help_text="Parked, and what it waits for has arrived.")
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -245,14 +244,9 @@ class RecordResult(models.Model):
         indexes = [
             models.Index(fields=["tenant", "module", "zoho_id", "-id"], name="recordresult_record"),
             models.Index(
-                fields=["tenant", "waits_for_module", "waits_for_id"],
+                fields=["tenant", "waits_for_module", "waits_for_id", "delivery", "position"],
                 condition=models.Q(current=True) & ~models.Q(waits_for_id=""),
                 name="recordresult_parked",
-            ),
-            models.Index(
-                fields=["tenant", "delivery", "position"],
-                condition=models.Q(current=True, ready=True),
-                name="recordresult_ready",
             ),
             models.Index(
                 fields=["tenant", "state", "module", "delivery"],
@@ -274,6 +268,23 @@ class RecordResult(models.Model):
 
     def __str__(self) -> str:
         return f"{self.module} {self.zoho_id or '(no id)'}"
+
+
+class Arrival(models.Model):
+    """A record that has come while others waited for it, until these went on: btec_sync/arrivals.py."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+", db_index=False)
+    module = models.CharField(max_length=32)
+    zoho_id = models.CharField("Zoho id", max_length=64)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "module", "zoho_id"], name="arrival_record"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.module} {self.zoho_id}"
 
 
 class Tombstone(models.Model):

@@ -1,12 +1,13 @@
 """Parked records: those whose parents were not there. They are synced by themselves once these arrive.
 
-Which are ready is decided in the transaction that stores the parent, in the tenant's turn, as is the
-parking: so none is parked beside a parent that is there, and whoever comes next finds what a crash left.
+That a parent came which others wait for is noted in the transaction that stores it (arrivals.py), in the
+tenant's turn, as is the parking: so none stays parked beside a parent that is there, and whoever comes next
+finds what a crash left.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import structlog
@@ -14,12 +15,12 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from . import answers, logs, results, tombstones
-from .models import Delivery, RecordResult, State, Tenant
+from . import answers, arrivals, logs, results, tombstones
+from .models import Delivery, State, Tenant
 from .order import delivery_of, place_of
-from .prepared import Prepared, Question
 from .serializers import read_envelope
 from .services import Candidate, Outcome, SyncService, services
+from .statements import execute
 from .turns import is_outage, take_turn, with_retries
 from .writing import one_of
 
@@ -27,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 # How many are released in one transaction, so that none holds the tenant's turn for long.
 BATCH = 1_000
+# How many are put in their order for a batch, where they wait for several parents.
+SORTED = 20_000
 
 
 def release(tenant: Tenant, *, enough: int | None = None) -> bool:
@@ -36,17 +39,15 @@ def release(tenant: Tenant, *, enough: int | None = None) -> bool:
     are left for the next call.
     """
     released = 0
-    while ready := _ready(tenant):
+    while arrived := arrivals.first(tenant, BATCH):
         if enough is not None and released >= enough:
             return False
-        _release(tenant, ready)
-        released += len(ready)
+        if ready := _ready(tenant, arrived):
+            _release(tenant, ready)
+            released += len(ready)
+        elif not _forget(tenant):
+            break  # another process is at it
     return True
-
-
-def any_ready(tenant: Tenant) -> Question:
-    """A row where some may go on now."""
-    return _first(1).of(tenant.pk)
 
 
 class Ready(NamedTuple):
@@ -58,24 +59,39 @@ class Ready(NamedTuple):
     position: int
 
 
-@cache
-def _first(most: int) -> Prepared:
-    # By the number itself: order_by("delivery") would mean that table's own order, the newest first.
-    return Prepared(
-        lambda tenant: (
-            RecordResult.objects.filter(tenant=tenant, current=True, ready=True)
-            .order_by("delivery_id", "position")
-            .values_list(*Ready._fields)[:most]
-        )
-    )
-
-
-def _ready(tenant: Tenant) -> list[Ready]:
-    """The next batch: of one module, parents' modules first, in the order of arrival."""
+def _ready(tenant: Tenant, arrived: Sequence[tuple[str, str]]) -> list[Ready]:
+    """The next batch behind these parents: of one module, parents' modules first, in the order of arrival."""
+    parents = defaultdict(list)
+    for module, zoho_id in arrived:
+        parents[module].append(zoho_id)
+    found = [result for module, zoho_ids in parents.items() for result in _behind(tenant, module, zoho_ids)]
     by_module = defaultdict(list)
-    for result in map(Ready._make, _first(BATCH)(tenant.pk)):
+    for result in sorted(found, key=lambda result: result[2:])[:BATCH]:
         by_module[result.module].append(result)
     return next((by_module[module] for module in services() if module in by_module), [])
+
+
+def _behind(tenant: Tenant, module: str, zoho_ids: Sequence[str]) -> Iterable[Ready]:
+    """A batch of what waits for these parents of one module, in the order of arrival."""
+    parked = arrivals.waiting(tenant=tenant, waits_for_module=module)
+    behind = parked.filter(waits_for_id__in=one_of(zoho_ids))
+    while len(zoho_ids) > 1 and behind.values("pk")[: SORTED + 1].count() > SORTED:
+        zoho_ids = zoho_ids[: len(zoho_ids) // 2]
+        behind = parked.filter(waits_for_id__in=one_of(zoho_ids))
+    if len(zoho_ids) == 1:
+        # In the order of the index, which is left after a batch. By the number itself: order_by("delivery")
+        # would mean that table's own order, the newest first.
+        ordered = parked.filter(waits_for_id=zoho_ids[0]).order_by("delivery_id", "position")
+    else:
+        # Nor in that of an index: PostgreSQL might read all results in it, to find some of these.
+        ordered = behind.order_by(F("delivery_id") + 0, "position")
+    return map(Ready._make, ordered.values_list(*Ready._fields)[:BATCH])
+
+
+def _forget(tenant: Tenant) -> int:
+    with transaction.atomic():
+        take_turn(tenant)
+        return arrivals.forget(tenant, BATCH)
 
 
 def _release(tenant: Tenant, ready: Sequence[Ready]) -> None:
@@ -97,14 +113,18 @@ def _release(tenant: Tenant, ready: Sequence[Ready]) -> None:
 
 
 def _give_up(tenant: Tenant, ready: Sequence[Ready], error: Exception) -> None:
-    """Marks the delivery of these as failed, unless another process has released them meanwhile.
+    """Makes these an ERROR and their delivery failed, unless another process has released them meanwhile.
 
-    In the turn: who is releasing them now has to find them as it left them.
+    They wait for nothing any more but a replay. In the turn: who is releasing them now has to find them as it
+    left them.
     """
     with transaction.atomic():
         take_turn(tenant)
-        left = RecordResult.objects.filter(pk__in=[result.pk for result in ready], current=True, ready=True)
-        if left.update(ready=False):
+        left = arrivals.waiting(pk__in=[result.pk for result in ready])
+        message = services()[ready[0].module].not_stored()
+        nobody = {"waits_for_module": "", "waits_for_id": ""}
+        if left.update(state=State.ERROR, message=message, errors=[], faults="", **nobody):
+            results.recount([ready[0].delivery_id])
             results.mark_failed(ready[0].delivery_id, error)
 
 
@@ -127,22 +147,25 @@ def _sync(service: SyncService, ready: Sequence[Ready], candidates: Sequence[Can
             service.tenant, tombstones.ANY.of(service.tenant.pk), *service.questions(candidates)
         )
         # Another process may have been faster.
-        numbers = one_of([result.pk for result in ready])
-        parked = RecordResult.objects.filter(pk__in=numbers, current=True, ready=True)
+        parked = arrivals.waiting(pk__in=one_of([result.pk for result in ready]))
         still = {place_of(*row) for row in parked.values_list("delivery_id", "position")}
         outcomes = defaultdict(list)
         allowed = tombstones.refuse(service, [c for c in candidates if c.place in still], some=erased)
         for outcome in service.sync(allowed, known):
             outcomes[delivery_of(outcome.candidate.place)].append(outcome)
-        parked.update(current=False, ready=False)
+        parked.update(current=False)
         _record(service, outcomes)
+        arrivals.forget(service.tenant, BATCH)
 
 
 def _record(service: SyncService, outcomes: dict[int, list[Outcome]]) -> None:
     """Keeps a new attempt on each delivery: its results, and its counts with one INVALID less for each."""
     deliveries = Delivery.objects.filter(pk__in=outcomes)
     attempts = dict(deliveries.values_list("pk", "attempts"))
-    results.store(service, [(pk, attempts[pk] + 1, outcomes[pk]) for pk in outcomes])
+    execute(*results.insert(service, [(pk, attempts[pk] + 1, outcomes[pk]) for pk in outcomes]))
+    all_outcomes = list(chain.from_iterable(outcomes.values()))
+    arrivals.note(service, all_outcomes)
+    arrivals.revoke(service.tenant, all_outcomes)
     alike = defaultdict(list)
     for pk, of_one in outcomes.items():
         counts = answers.count(of_one)
@@ -163,5 +186,5 @@ def _record(service: SyncService, outcomes: dict[int, list[Outcome]]) -> None:
         tenant=service.tenant.slug,
         module=service.module,
         deliveries=len(outcomes),
-        records=logs.states(answers.count([outcome for of_one in outcomes.values() for outcome in of_one])),
+        records=logs.states(answers.count(all_outcomes)),
     )

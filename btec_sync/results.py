@@ -1,4 +1,4 @@
-"""What is kept of an attempt: a RecordResult per record that was not UNCHANGED, and who may go on now."""
+"""What is kept of an attempt: a RecordResult per record that was not UNCHANGED."""
 
 import traceback
 from collections.abc import Collection, Iterable, Sequence
@@ -9,41 +9,29 @@ from django.utils import timezone
 
 from . import faults, writing
 from .models import Delivery, RecordResult, State
-from .services import Outcome, SyncService, services
+from .services import Outcome, SyncService
+from .statements import Statement
 
 log = structlog.get_logger(__name__)
 
 MOST_CAUSES = 20
 
 
-def store(service: SyncService, attempts: Iterable[tuple[int, int, Sequence[Outcome]]]) -> bool:
-    """Keeps the outcomes of (delivery's number, attempt, outcomes), and marks what they let go on, if any."""
-    kept = []
-    arrived = set()
-    for delivery_id, attempt, outcomes in attempts:
-        kept += [(delivery_id, attempt, o) for o in outcomes if o.state != State.UNCHANGED]
-        arrived |= {outcome.candidate.zoho_id for outcome in outcomes if outcome.state == State.NEW}
-    if kept:
-        _insert(service, kept)
-    if not arrived or not _has_children(service):
-        return False
-    waiting = RecordResult.objects.filter(
-        tenant=service.tenant,
-        current=True,
-        waits_for_module=service.module,
-        waits_for_id__in=writing.one_of(arrived),
-    )
-    return bool(waiting.update(ready=True))
+def insert(service: SyncService, attempts: Iterable[tuple[int, int, Sequence[Outcome]]]) -> list[Statement]:
+    """What keeps the outcomes of (delivery's number, attempt, outcomes); nothing where all are UNCHANGED."""
+    kept = [
+        (delivery_id, attempt, outcome)
+        for delivery_id, attempt, outcomes in attempts
+        for outcome in outcomes
+        if outcome.state != State.UNCHANGED
+    ]
+    return [_insert(service, kept)] if kept else []
 
 
-def _has_children(service: SyncService) -> bool:
-    return any(type(service) in other.dependencies.values() for other in services().values())
-
-
-def _insert(service: SyncService, kept: Sequence[tuple[int, int, Outcome]]) -> None:
+def _insert(service: SyncService, kept: Sequence[tuple[int, int, Outcome]]) -> Statement:
     outcomes = [outcome for _, _, outcome in kept]
     waits_for = [outcome.waits_for or ("", "") for outcome in outcomes]
-    writing.insert(
+    return writing.insert(
         RecordResult,
         {
             "delivery": [delivery_id for delivery_id, _, _ in kept],
@@ -62,7 +50,6 @@ def _insert(service: SyncService, kept: Sequence[tuple[int, int, Outcome]]) -> N
             "tenant": service.tenant.pk,
             "module": service.module,
             "current": True,
-            "ready": False,
             "created_at": timezone.now(),
         },
     )

@@ -20,6 +20,7 @@ from .models import State, SyncedRecord, Tenant
 from .order import Marks, Order, place_of
 from .prepared import Prepared, Question
 from .serializers import FieldError, RecordSerializer
+from .statements import Statement, attempt
 from .turns import is_outage, sqlstate
 
 log = structlog.get_logger(__name__)
@@ -96,6 +97,11 @@ class SyncService:
     def label(cls) -> str:
         """What one record is called in a sentence: "Payment"."""
         return str(cls.model._meta.verbose_name).capitalize()
+
+    @classmethod
+    def not_stored(cls) -> str:
+        """What is said of an ERROR."""
+        return f"{cls.label()} could not be stored. It is kept and can be replayed."
 
     @classmethod
     def id_key(cls) -> str:
@@ -270,8 +276,7 @@ class SyncService:
             outcomes[candidate.place] = outcome
 
     def _error(self, candidate: Candidate, cause: str) -> Outcome:
-        message = f"{self.label()} could not be stored. It is kept and can be replayed."
-        return Outcome(candidate, State.ERROR, message, cause=f"{candidate.zoho_id}: {cause}")
+        return Outcome(candidate, State.ERROR, self.not_stored(), cause=f"{candidate.zoho_id}: {cause}")
 
     def compare(self, row: Row | None, candidate: Candidate) -> tuple[Outcome, Row]:
         """What the candidate makes of the row: the outcome, and the row after it (the same if untouched)."""
@@ -308,12 +313,12 @@ class SyncService:
             touched, self._touch
         )
 
-    def _write_halves(self, rows: list[Row], write: Callable[[list[Row]], None]) -> dict[str, str]:
+    def _write_halves(self, rows: list[Row], write: Callable[[list[Row]], Statement]) -> dict[str, str]:
         """One statement for all rows. Where the database refuses it, halves find the rows at fault."""
         if not rows:
             return {}
         try:
-            write(rows)
+            attempt(write(rows))
         except DatabaseError as error:
             if not blames_the_data(error):
                 raise
@@ -323,12 +328,12 @@ class SyncService:
             return self._write_halves(rows[:half], write) | self._write_halves(rows[half:], write)
         return {}
 
-    def _upsert(self, rows: list[Row], parents: dict[str, dict[str, int]]) -> None:
+    def _upsert(self, rows: list[Row], parents: dict[str, dict[str, int]]) -> Statement:
         """Rows that are new or changed."""
         values = self._values(rows, parents) | _marks(rows)
         values["fingerprint"] = [row.fingerprint for row in rows]
         now = timezone.now()
-        writing.insert(
+        return writing.insert(
             self.model,
             {"zoho_id": [row.zoho_id for row in rows], **values},
             {"tenant": self.tenant.pk, "created_at": now, "updated_at": now},
@@ -341,9 +346,9 @@ class SyncService:
         values = {name: [row.values[name] for row in rows] for name in self.columns()}
         return values | {name: [parents[name].get(zoho_id) for zoho_id in values[name]] for name in parents}
 
-    def _touch(self, rows: list[Row]) -> None:
+    def _touch(self, rows: list[Row]) -> Statement:
         """Rows that a delivery spoke of without changing them."""
-        writing.update(self.model, [row.pk for row in rows], _marks(rows))
+        return writing.update(self.model, [row.pk for row in rows], _marks(rows))
 
     def _report(self, row: Row, error: DatabaseError) -> str:
         """Says in the log which record was refused; the database's words are for staff alone."""
@@ -412,6 +417,7 @@ def _parked(candidate: Candidate, missing: list[tuple[str, type[SyncService], st
     return outcome
 
 
+@cache
 def services() -> dict[str, type[SyncService]]:
     """The modules' services by name, parents before children."""
     return {service.module: service for service in map(import_string, settings.BTEC_SYNC_SERVICES)}

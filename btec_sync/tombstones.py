@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from .models import Delivery, RecordResult, Tenant, Tombstone
+from . import arrivals
+from .models import Delivery, Tenant, Tombstone
 from .order import delivery_of
 from .prepared import Prepared
 from .redaction import redact_body
@@ -98,9 +99,7 @@ def add(tenant: Tenant, module: str, zoho_ids: Collection[str], *, person: str) 
     """Tombstones for these; what is parked for one of them goes on, and is then refused. In the turn."""
     rows = [Tombstone(tenant=tenant, module=module, zoho_id=one, person=person) for one in sorted(zoho_ids)]
     Tombstone.objects.bulk_create(rows, ignore_conflicts=True)
-    RecordResult.objects.filter(
-        tenant=tenant, current=True, waits_for_module=module, waits_for_id__in=one_of(zoho_ids)
-    ).update(ready=True)
+    arrivals.add(tenant, module, zoho_ids)
 
 
 def lift(tenant: Tenant, person: str) -> int:

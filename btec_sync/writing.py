@@ -10,10 +10,10 @@ from functools import cache, lru_cache
 from json import JSONEncoder
 from typing import Any, TypeVar
 
-from django.db import connection, models, transaction
+from django.db import connection, models
 from django.db.models.expressions import RawSQL
 
-from .statements import attempt, execute_bound
+from .statements import Rows, Statement, execute_bound
 
 Columns = Mapping[str, Sequence[Any]]
 
@@ -25,20 +25,19 @@ def insert(
     *,
     unique: Sequence[str] = (),
     update: Sequence[str] = (),
-) -> None:
-    """Inserts rows; those that are there already by `unique` get the fields of `update`.
+) -> Statement:
+    """What inserts rows. Those that are there by `unique` get the fields of `update`, or stay as they are.
 
     `columns` are the rows' values by the names of the model's fields, `alike` those that all rows share.
-    Inside a transaction, which can go on where this raises what the database raises: no row is written then.
     """
     if connection.vendor == "postgresql":
         columns, alike = _parted(columns, alike)
-        sql = _insert_sql(model, tuple(alike), tuple(columns), tuple(unique), tuple(update))
-        attempt((sql, [*_constants(model, alike), *_arrays(model, columns)]))
+        parameters = [*_constants(model, alike), *_arrays(model, columns)]
     else:
-        sql = _insert_sql(model, tuple(alike), tuple(columns), tuple(unique), tuple(update))
-        shared = {name: [value] * _length(columns) for name, value in alike.items()}
-        _execute_many(sql, model, {**shared, **columns})
+        parameters = _rows(
+            model, {**{name: [value] * _length(columns) for name, value in alike.items()}, **columns}
+        )
+    return _insert_sql(model, tuple(alike), tuple(columns), tuple(unique), tuple(update)), parameters
 
 
 def _parted(columns: Columns, alike: Mapping[str, Any]) -> tuple[Columns, Mapping[str, Any]]:
@@ -68,18 +67,18 @@ def _insert_sql(
     if unique:
         conflict = ", ".join(_column(model, name) for name in unique)
         changes = ", ".join(f"{_column(model, name)} = excluded.{_column(model, name)}" for name in update)
-        sql = f"{sql} ON CONFLICT ({conflict}) DO UPDATE SET {changes}"
+        sql = f"{sql} ON CONFLICT ({conflict}) DO {f'UPDATE SET {changes}' if changes else 'NOTHING'}"
     return sql
 
 
-def update(model: type[models.Model], keys: Sequence[int], columns: Columns) -> None:
-    """Updates the rows of these primary keys. Where the database refuses it, as insert()."""
+def update(model: type[models.Model], keys: Sequence[int], columns: Columns) -> Statement:
+    """What updates the rows of these primary keys."""
     key = model._meta.pk.name
-    sql = _update_sql(model, tuple(columns))
     if connection.vendor == "postgresql":
-        attempt((sql, _arrays(model, {key: keys, **columns})))
+        parameters = _arrays(model, {key: keys, **columns})
     else:
-        _execute_many(sql, model, {**columns, key: keys})
+        parameters = _rows(model, {**columns, key: keys})
+    return _update_sql(model, tuple(columns)), parameters
 
 
 @cache
@@ -118,11 +117,11 @@ def _create_sql(model: type[models.Model]) -> str:
     )
 
 
-def save(instance: models.Model, names: Sequence[str]) -> None:
-    """Writes these fields of the instance: save(update_fields=…) in half the time."""
+def save(instance: models.Model, names: Sequence[str]) -> Statement:
+    """What writes these fields of the instance: save(update_fields=…) in half the time."""
     model = type(instance)
     fields = [model._meta.get_field(name) for name in names]
-    execute_bound((_save_sql(model, tuple(names)), [*_values(instance, fields), instance.pk]))
+    return _save_sql(model, tuple(names)), [*_values(instance, fields), instance.pk]
 
 
 @cache
@@ -137,7 +136,23 @@ def _own_fields(model: type[models.Model]) -> list[models.Field]:
 
 
 def _values(instance: models.Model, fields: Sequence[models.Field]) -> list[Any]:
-    return [field.get_db_prep_save(getattr(instance, field.attname), connection) for field in fields]
+    values = [getattr(instance, field.attname) for field in fields]
+    return [
+        prepare(value, connection) if (prepare := _prepare(field, connection.vendor)) else value
+        for field, value in zip(fields, values, strict=True)
+    ]
+
+
+@cache
+def _prepare(field: models.Field, vendor: str) -> Callable[[Any, Any], Any] | None:
+    """What makes of a field's value one that the database takes; None where it takes it as it is."""
+    plain = PLAIN + (PLAIN_FOR_POSTGRESQL if vendor == "postgresql" else ())
+    return None if isinstance(field, plain) else field.get_db_prep_save
+
+
+# Fields whose values go as they are. Django asks each of them, at length, for each value.
+PLAIN = (models.CharField, models.TextField, models.IntegerField, models.BooleanField, models.ForeignKey)
+PLAIN_FOR_POSTGRESQL = (models.DateTimeField, models.UUIDField)
 
 
 def one_of(values: Sequence[str] | Sequence[int], parameter: Any = None) -> RawSQL | Sequence:
@@ -211,13 +226,12 @@ def _json_encoder(model: type[models.Model], name: str) -> Callable[[Any], str] 
 # --- SQLite: a row after the other, of one prepared statement -----------------------------------------
 
 
-def _execute_many(sql: str, model: type[models.Model], columns: Columns) -> None:
-    prepared = [
-        [model._meta.get_field(name).get_db_prep_save(value, connection) for value in values]
-        for name, values in columns.items()
-    ]
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.executemany(sql, list(zip(*prepared, strict=True)))
+def _rows(model: type[models.Model], columns: Columns) -> Rows:
+    prepared = []
+    for name, values in columns.items():
+        prepare = _prepare(model._meta.get_field(name), connection.vendor)
+        prepared.append([prepare(value, connection) for value in values] if prepare else values)
+    return Rows(zip(*prepared, strict=True))
 
 
 # --- Both ---------------------------------------------------------------------------------------------

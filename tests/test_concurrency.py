@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from btec_sync import parking
+from btec_sync import arrivals, parking
 from btec_sync.deliveries import process
-from btec_sync.models import Delivery, IdempotencyKey, RecordResult, Tenant
+from btec_sync.models import Arrival, Delivery, IdempotencyKey, RecordResult, Tenant
 from payments.models import Payment
 from tests import factories
 from tests.api import Sender, receive
@@ -109,7 +109,8 @@ def test_two_releases_at_once_do_the_work_once(tenant):
     assert payments.attempts == 2
     Payment.objects.all().delete()
     RecordResult.objects.filter(delivery=payments, attempt=2).delete()
-    RecordResult.objects.filter(delivery=payments).update(current=True, ready=True)
+    RecordResult.objects.filter(delivery=payments).update(current=True)
+    arrivals.add(tenant, "registrations", ["reg_456"])
     Delivery.objects.filter(pk=payments.pk).update(attempts=1, new=0, invalid=5, state="incomplete")
 
     at_once(*[lambda: parking.release(tenant)] * 4)
@@ -175,12 +176,12 @@ def test_a_release_waits_for_its_turn(tenant, settings):
     Sender().post("programs", factories.ProgramRecord(id="prog_789"))
     Sender().post("registrations", factories.RegistrationRecord())
     Sender().post("students", factories.StudentRecord(id="somebody_else"))
-    RecordResult.objects.filter(module="registrations").update(ready=True)
+    arrivals.add(tenant, "students", [RecordResult.objects.get(module="registrations").waits_for_id])
 
     with turn_held(tenant), pytest.raises(OperationalError):
         parking.release(tenant)
 
-    assert RecordResult.objects.filter(ready=True).count() == 1
+    assert Arrival.objects.count() == 1
 
 
 @pytest.mark.postgresql

@@ -18,7 +18,7 @@ from django.test.utils import CaptureQueriesContext
 
 from btec_sync import deliveries, demo
 from btec_sync.demo.college import units
-from btec_sync.models import Delivery, IdempotencyKey, RecordResult, State, SyncedRecord, Tenant
+from btec_sync.models import Arrival, Delivery, IdempotencyKey, RecordResult, State, SyncedRecord, Tenant
 from btec_sync.reference.models import Program, Student
 from config.environment import BASE_DIR
 from grades.models import Grade
@@ -231,7 +231,7 @@ class DemoCollege(TestCase):
             ("payments", "pay_912", "reg_482"),
             ("registrations", "reg_482", "stud_992"),
         }
-        assert not parked.filter(ready=True).exists()
+        assert not Arrival.objects.exists()
 
     def test_the_chain_unwinds_when_its_student_comes(self):
         assert Sender().states("students", {"id": "stud_992", "Name": "Nour Saleh"}) == ["NEW"]

@@ -10,6 +10,7 @@ from django.utils import timezone
 from btec_sync import writing
 from btec_sync.models import Delivery
 from btec_sync.prepared import Prepared
+from btec_sync.statements import execute
 from tests import factories
 from tests.test_writing import AWKWARD
 from units.models import Unit
@@ -108,7 +109,7 @@ def test_a_row_of_its_own_is_written_as_the_model_writes_it(tenant):
     names = ["answer", "processed_at", "repeats"]
     for delivery in ours, theirs:
         delivery.answer, delivery.processed_at, delivery.repeats = b"\0{}", tenant.created_at, ours
-    writing.save(ours, names)
+    execute(writing.save(ours, names))
     theirs.save(update_fields=names)
 
     kept = [Delivery.objects.filter(pk=one.pk).values().get() for one in (ours, theirs)]

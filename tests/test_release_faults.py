@@ -37,12 +37,16 @@ def test_a_released_record_that_cannot_be_committed_fails_its_own_delivery_alone
         states = Sender().states("registrations", factories.RegistrationRecord(id="reg_456"))
     first, broken, last = [Delivery.objects.get(uid=uid) for uid in parked_payments]
     stored = set(Payment.objects.values_list("zoho_id", flat=True))
+    result = broken.results.get(current=True)
     status, _ = replay()
 
     assert states == ["NEW"]
     assert stored == {"p0", "p2"}
     assert [(d.state, d.new) for d in (first, broken, last)] == [("done", 1), ("failed", 0), ("done", 1)]
     assert "Traceback" in broken.traceback
+    assert (broken.invalid, broken.error) == (0, 1)
+    assert (result.state, result.waits_for_id, result.errors, result.faults) == ("ERROR", "", [], "")
+    assert result.message == "Payment could not be stored. It is kept and can be replayed."
     assert (status, Payment.objects.count()) == (0, 3)
     assert Delivery.objects.get(uid=broken.uid).state == "done"
 

@@ -8,8 +8,8 @@ from django.apps import apps
 from django.db.models import F
 from django.utils import timezone
 
-from btec_sync import deliveries, parking
-from btec_sync.models import Delivery, IdempotencyKey, RecordResult, SyncedRecord
+from btec_sync import arrivals, deliveries, parking
+from btec_sync.models import Delivery, IdempotencyKey, RecordResult, SyncedRecord, Tenant
 from btec_sync.replay import replay as replay_all
 from btec_sync.services import SyncService, services
 from payments.models import Payment
@@ -299,7 +299,7 @@ def test_what_another_process_has_released_is_not_released_again(sender, tenant,
     with monkeypatch.context() as crash:
         crash.setattr(parking, "release", lambda tenant, enough=None: True)
         sender.post("students", payload("student"))
-    ready = parking._ready(tenant)
+    ready = parking._ready(tenant, arrivals.first(tenant, 1))
 
     for _ in range(2):
         parking._release(tenant, ready)
@@ -413,9 +413,9 @@ def test_a_replay_of_one_tenant_leaves_the_others_alone(sender, replay):
     other.post("registrations", payload("registration"))
     other.post("students", payload("student"))
     Registration.objects.all().delete()
-    RecordResult.objects.filter(tenant__slug="other", zoho_id="reg_123", attempt=1).update(
-        current=True, ready=True
-    )
+    parked = RecordResult.objects.filter(tenant__slug="other", zoho_id="reg_123", attempt=1)
+    parked.update(current=True)
+    arrivals.add(Tenant.objects.get(slug="other"), "students", parked.values_list("waits_for_id", flat=True))
 
     replay("--tenant", "default")
     untouched = Registration.objects.count()

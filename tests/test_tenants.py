@@ -3,7 +3,7 @@
 import pytest
 
 from btec_sync import keys, parking
-from btec_sync.models import ApiKey, Delivery, IdempotencyKey, RecordResult, Tenant
+from btec_sync.models import ApiKey, Arrival, Delivery, IdempotencyKey, RecordResult, Tenant
 from btec_sync.services import services
 from tests import factories
 from tests.api import Sender
@@ -78,7 +78,8 @@ def test_a_parent_releases_ones_own_children_only(senders):
         if module not in ("students", "programs", "units"):
             theirs.post(module, record)
     parked = RecordResult.objects.filter(tenant__slug="other", current=True).exclude(waits_for_id="")
-    assert not parked.filter(ready=True).exists()
+    assert parked.exists()
+    assert not Arrival.objects.exists()
 
     for tenant in Tenant.objects.all():
         parking.release(tenant)

@@ -6,11 +6,10 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from btec_sync import deliveries, parking, writing
+from btec_sync import writing
 from btec_sync.models import Delivery, RecordResult
+from btec_sync.statements import execute
 from tests import factories
-from tests.api import receive
-from tests.conftest import payload
 from units.models import Unit
 
 AWKWARD = [
@@ -62,7 +61,7 @@ def test_a_text_that_is_too_long_for_its_column_is_refused_and_not_cut(tenant):
     if factories.on_sqlite():
         pytest.skip("SQLite has no lengths; the serializer's are the same")
     with pytest.raises(DataError):
-        writing.insert(Unit, columns, {"tenant": tenant.pk, "created_at": now, "updated_at": now})
+        execute(writing.insert(Unit, columns, {"tenant": tenant.pk, "created_at": now, "updated_at": now}))
 
 
 @pytest.mark.postgresql
@@ -87,7 +86,9 @@ def test_a_large_batch_takes_as_many_statements_as_a_small_one(sender, parents):
 
     for change in ({}, {}, {"Amount": 1}, {"Registration": {"id": "nowhere"}}):
         few, many = ([{**record, **change} for record in records] for records in (few, many))
-        assert statements(sender, few) == statements(sender, many) <= most
+        of_few, of_many = statements(sender, few), statements(sender, many)
+        # An answer of some size goes by itself.
+        assert of_few <= of_many <= min(of_few + 1, most)
 
 
 def test_an_unchanged_record_is_touched_and_nothing_else_of_it_is_written(sender):
@@ -119,20 +120,6 @@ def test_records_with_an_older_kind_of_fingerprint_are_compared_value_by_value(
     assert result.get("changed_fields", {}).get("level") == changed
     assert (Unit.objects.get().fingerprint == now) is (not change)
     assert Unit.objects.get().fingerprint.startswith("1:")
-
-
-def test_parked_records_are_released_in_their_order_of_arrival(sender, tenant):
-    grade = payload("grade")
-    sender.post("units", {**payload("unit"), "id": grade["Unit"]["id"]})
-    for n in range(3):
-        sender.post("grades", {**grade, "id": f"g{n}"})
-    student = receive(tenant, "students", {"id": grade["Student"]["id"], "Name": "A"})
-    deliveries.process(student, enough_releases=0)
-
-    ready = [result.delivery_id for result in parking._ready(tenant)]
-
-    assert len(ready) == 3
-    assert ready == sorted(ready)
 
 
 @pytest.mark.postgresql

@@ -36,7 +36,7 @@ INSERT INTO btec_sync_delivery
     FROM generate_series(1, {DELIVERIES}) AS n;
 INSERT INTO btec_sync_recordresult
     (tenant_id, delivery_id, attempt, position, module, zoho_id, state, message, errors, faults,
-     changed_fields, waits_for_module, waits_for_id, current, ready, created_at)
+     changed_fields, waits_for_module, waits_for_id, current, created_at)
     SELECT delivery.tenant_id, delivery.id, 1, n, delivery.module, 'z' || n,
         CASE WHEN n % 1000 < 50 THEN 'INVALID' WHEN n % 1000 = 50 THEN 'ERROR' ELSE 'NEW' END, 'Said',
         CASE WHEN n % 1000 < 50
@@ -48,7 +48,7 @@ INSERT INTO btec_sync_recordresult
                   (ARRAY['required', 'out_of_range', 'invalid_type'])[1 + n % 3] || E'\\n'
              ELSE '' END,
         '{{}}', CASE WHEN n % 1000 < 10 THEN 'students' ELSE '' END,
-        CASE WHEN n % 1000 < 10 THEN 's' || n ELSE '' END, true, false, delivery.received_at
+        CASE WHEN n % 1000 < 10 THEN 's' || n ELSE '' END, true, delivery.received_at
     FROM generate_series(1, {RESULTS}) AS n
     JOIN btec_sync_delivery AS delivery
       ON delivery.id = (SELECT min(id) FROM btec_sync_delivery) + (n % {DELIVERIES});

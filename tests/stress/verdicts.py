@@ -50,10 +50,10 @@ def unfinished(database: Database) -> list[str]:
 
 
 def parked(database: Database, word: str) -> list[str]:
-    """Records with that word in their ids that wait for a parent, or to be let go on."""
+    """Records with that word in their ids that wait for a parent."""
     waiting = database.rows(
         f"SELECT module, zoho_id, waits_for_id FROM btec_sync_recordresult WHERE {OURS}"
-        f" AND \"current\" AND (ready OR waits_for_id <> '') AND zoho_id LIKE '%{word}%'"
+        f" AND \"current\" AND waits_for_id <> '' AND zoho_id LIKE '%{word}%'"
     )
     return [f"{module} {zoho_id} waits for {parent}" for module, zoho_id, parent in waiting]
 
@@ -78,7 +78,7 @@ def _history(database: Database, delivery: int) -> str:
         f" answer_is_final, received_at, processed_at FROM btec_sync_delivery WHERE id = {delivery}"
     )
     results = database.rows(
-        'SELECT attempt, position, state, "current", ready, waits_for_id, created_at'
+        'SELECT attempt, position, state, "current", waits_for_id, created_at'
         f" FROM btec_sync_recordresult WHERE delivery_id = {delivery} ORDER BY id"
     )
     return f"{head}, {results}"

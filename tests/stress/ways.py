@@ -18,8 +18,8 @@ MUTANTS = [
     Mutant(
         "a key is claimed outside the transaction",
         "btec_sync/deliveries.py",
-        "        with transaction.atomic():\n            state, ",
-        "        idempotency.claim(delivery, key)\n        with transaction.atomic():\n            state, ",
+        "        with transaction.atomic():\n            situation, ",
+        "        idempotency.claim(delivery, key)\n        with transaction.atomic():\n            situation, ",
         "tests/test_idempotency.py",
     ),
     Mutant(
@@ -110,23 +110,23 @@ MUTANTS = [
     ),
     Mutant(
         "a parent that arrives releases nobody",
-        "btec_sync/results.py",
-        "waiting.update(ready=True)",
-        "waiting.count()",
+        "btec_sync/arrivals.py",
+        "add(service.tenant, service.module, awaited)",
+        "pass",
         "tests/test_sync_payments.py",
     ),
     Mutant(
         "a parent releases other tenants' children",
-        "btec_sync/results.py",
-        "        tenant=service.tenant,\n        current=True,",
-        "        current=True,",
+        "btec_sync/parking.py",
+        "arrivals.waiting(tenant=tenant, ",
+        "arrivals.waiting(",
         "tests/test_structure.py tests/test_tenants.py",
     ),
     Mutant(
         "chains of parked records stop after the first",
         "btec_sync/parking.py",
-        "    while ready := _ready(tenant):",
-        "    for ready in filter(None, [_ready(tenant)]):",
+        "    while arrived := arrivals.first(tenant, BATCH):",
+        "    for arrived in filter(None, [arrivals.first(tenant, BATCH)]):",
         "tests/test_sync_payments.py",
     ),
     Mutant(
@@ -288,7 +288,7 @@ MUTANTS = [
     Mutant(
         "what a crash left to be released waits for a replay",
         "btec_sync/deliveries.py",
-        "left = bool(ready or erased)",
+        "left = arrived or erased",
         "left = False",
         "tests/test_release_faults.py tests/test_replay.py",
     ),

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from btec_sync import parking
 from btec_sync.logs import quiet
-from btec_sync.models import Delivery, RecordResult, State, Tenant
+from btec_sync.models import Arrival, Delivery, State, Tenant
 from btec_sync.problems import Unavailable
 from btec_sync.replay import in_order, left_as_they_are, replay
 from btec_sync.services import services
@@ -66,7 +66,7 @@ class Command(BaseCommand):
             ):
                 replayed = tqdm(replay(numbers), total=len(numbers), unit="delivery", disable=None)
                 gone = sum(delivery.body_removed_at is not None for delivery in replayed)
-                release_what_is_ready(numbers, options)
+                release_what_is_left(numbers, options)
                 after = tally(numbers)
                 if dry_run:
                     transaction.set_rollback(True)
@@ -174,13 +174,12 @@ def tally(numbers: Sequence[int]) -> Counter:
     return counts
 
 
-def release_what_is_ready(numbers: Sequence[int], options: dict[str, Any]) -> None:
+def release_what_is_left(numbers: Sequence[int], options: dict[str, Any]) -> None:
     """The parked records that a crash left behind after their parents had come.
 
     Of the tenants of the named deliveries; where none is named, of all tenants, or of the one that is.
     """
-    ready = RecordResult.objects.filter(current=True, ready=True).order_by().values("tenant").distinct()
-    tenants = Tenant.objects.filter(pk__in=ready)
+    tenants = Tenant.objects.filter(pk__in=Arrival.objects.order_by().values("tenant"))
     if options["tenant"]:
         tenants = tenants.filter(slug=options["tenant"])
     for tenant in tenants:
