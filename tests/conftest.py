@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from io import StringIO
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.db import connection, models
+from xdist.scheduler import LoadScopeScheduling
 
 from btec_sync import logs
 from tests import factories
@@ -108,12 +110,37 @@ def replay(db):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leaves out what the database at hand cannot do; it is said in the summary as deselected."""
+    """Leaves out what this database cannot do, and what the other will show; the summary says how many."""
     if connection.vendor == "postgresql":
         return
-    left_out = [item for item in items if item.get_closest_marker("postgresql")]
+    markers = ["postgresql", "once"] if "BTEC_TEST_POSTGRESQL_FOLLOWS" in os.environ else ["postgresql"]
+    left_out = [item for item in items if any(map(item.get_closest_marker, markers))]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+# Files whose tests share what is dear to set up: a browser, nginx, services.
+ON_ONE_WORKER = (
+    "tests/browser/test_pages.py",
+    "tests/test_deploy.py",
+    "tests/test_http.py",
+    "tests/test_http_bodies.py",
+)
+
+
+class Scheduler(LoadScopeScheduling):
+    """Gives each worker the next test, or the next of those files whole.
+
+    Not all files whole: pytest-django puts tests that commit behind those that do not, whatever their file.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in ON_ONE_WORKER else nodeid
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return Scheduler(config, log)
 
 
 @pytest.fixture

@@ -214,6 +214,7 @@ def send_scripts(sender, name: str) -> None:
         assert sender.states(module, sent, key=name, **{"User-Agent": SCRIPT}) in (["NEW"], ["UPDATED"])
 
 
+@pytest.mark.once
 def test_whatever_is_stored_is_shown_escaped(client, sender, tenant):
     Tenant.objects.update(name=SCRIPT)
     ApiKey.objects.create(tenant=tenant, name=SCRIPT, prefix="<script>", digest="")

@@ -50,6 +50,7 @@ def test_every_model_of_ours_is_looked_at_here():
     assert registered() == set(MODELS)
 
 
+@pytest.mark.once
 def test_no_page_that_links_lead_to_tells_of_another_tenant(client):
     pages = crawl(client)
 

@@ -13,6 +13,8 @@ from btec_sync.serializers import ParsedRecord
 from tests.factories import RECORDS
 from tests.parsing import FIELDS, SERIALIZERS, UNHURRIED, read
 
+pytestmark = pytest.mark.once
+
 MONEY = fields.Money("x")
 
 anything_in_strings = st.text(st.characters())  # lone surrogates too, which st.text() leaves out

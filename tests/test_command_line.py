@@ -13,6 +13,8 @@ from django.db import DatabaseError, NotSupportedError, connection, transaction
 from config.command_line import sentence
 from tests.live import PRODUCTION, ROOT, empty_database, environ
 
+pytestmark = pytest.mark.once
+
 
 def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(

@@ -13,6 +13,8 @@ from tests import deployment, live
 from tests.conftest import payload
 from tests.deployment import HOST
 
+pytestmark = pytest.mark.once
+
 MiB = 1024 * 1024
 TOKEN = "a-token-for-the-tests"
 

@@ -19,6 +19,8 @@ from tests import deployment
 from tests.deployment import HOST, ROOT
 from tests.test_docs import column
 
+pytestmark = pytest.mark.once
+
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 EXAMPLE = ROOT / "deploy/production.env.example"
 GUNICORN = ROOT / "deploy/gunicorn.conf.py"

@@ -12,6 +12,8 @@ import pytest
 from tests import deployment, live
 from tests.deployment import HOST
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def database():

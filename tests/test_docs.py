@@ -10,6 +10,8 @@ from django.core.management import get_commands
 
 from btec_sync import fields, problems, serializers, services
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 ANSWERS = ROOT / "docs/answers.md"

@@ -15,6 +15,8 @@ from btec_sync.services import services
 from tests.conftest import payload
 from tests.factories import RECORDS
 
+pytestmark = pytest.mark.once
+
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=100)
 SERIALIZERS = {name: service.serializer_class for name, service in services().items()}
 

@@ -10,6 +10,8 @@ from rest_framework.exceptions import ValidationError
 from btec_sync import fields
 from tests.parsing import parse, read, shown
 
+pytestmark = pytest.mark.once
+
 UTC = datetime.UTC
 
 ID = fields.Id("x")

@@ -75,6 +75,7 @@ def test_a_members_lists_and_pages_open(ours, group):
         assert client.get(url(model, "export", "csv")).status_code == 403, model
 
 
+@pytest.mark.once
 def test_no_link_leads_a_registrar_before_a_closed_door(ours):
     # crawl() asserts that each can be opened.
     pages = crawl(member_of("Registrar", ours))

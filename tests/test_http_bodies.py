@@ -10,6 +10,8 @@ import pytest
 from tests import live, raw_http
 from tests.raw_http import BODY, UNIT, assert_problem, deliveries, request
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def database_url():

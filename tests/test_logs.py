@@ -14,6 +14,8 @@ from btec_sync.models import Delivery
 from tests import admin, factories, live
 from tests.api import Sender, receive
 
+pytestmark = pytest.mark.once
+
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 

@@ -13,6 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests import factories
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 SERIES = re.compile(r"\bbtec_\w+")
 DASHBOARD = ROOT / "docs/grafana.json"

@@ -22,6 +22,8 @@ from btec_sync import keys
 from btec_sync.models import ApiKey
 from btec_sync.schema.views import document
 
+pytestmark = pytest.mark.once
+
 LONGER = os.environ.get("BTEC_TEST_SCHEMATHESIS_EXAMPLES")
 KEY = "btec_of_the_schemathesis_tests"
 #: Ids that are met again and again, so that records are found, changed and waited for.

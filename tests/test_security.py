@@ -9,6 +9,8 @@ from axes.models import AccessAttempt
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
+pytestmark = pytest.mark.once
+
 PASSWORD = "correct horse battery staple"
 
 

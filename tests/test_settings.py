@@ -9,6 +9,8 @@ import pytest
 
 from tests.live import empty_database
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 PRODUCTION = {
     "DJANGO_DEBUG": "false",

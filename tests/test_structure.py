@@ -15,6 +15,8 @@ from tests import factories
 from tests.api import Sender
 from tests.stress.ways import MUTANTS
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 MODULES = ("registrations", "payments", "units", "grades")
 #: What each may import of the project, itself aside.

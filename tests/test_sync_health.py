@@ -439,6 +439,7 @@ GARBAGE = [
 ]
 
 
+@pytest.mark.once
 def test_no_address_breaks_the_page_or_its_filters(client, db):
     all_kinds()
 

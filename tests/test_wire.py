@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from btec_sync import wire
 
+pytestmark = pytest.mark.once
+
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 

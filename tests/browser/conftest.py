@@ -36,16 +36,26 @@ def chromium(_chromium_is_there):
         yield running
 
 
+@pytest.fixture(scope="package")
+def logins(server):
+    """What each person's browser keeps after the log-in, by name."""
+    return {}
+
+
 @pytest.fixture
-def window(chromium, server):
+def window(chromium, server, logins):
     """Opens a window for somebody; at the test's end nothing may have gone wrong in any of them."""
     with ExitStack() as windows:
 
         def open_window(person: str = "", **options):
-            opened = windows.enter_context(surf.visit(chromium, server.url, **options))
-            if person:
+            state = logins.get(person)
+            opened = windows.enter_context(surf.visit(chromium, server.url, storage_state=state, **options))
+            if state:
+                opened.open("/admin/")
+            elif person:
                 opened.log_in(person)
-                assert opened.page.url == f"{server.url}/admin/"
+                logins[person] = opened.context.storage_state()
+            assert not person or opened.page.url == f"{server.url}/admin/"
             return opened
 
         yield open_window
