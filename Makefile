@@ -33,7 +33,7 @@ mutants: ## Break the code on purpose: a test must notice each way
 	@bin/venv requirements-dev.txt
 	.venv/bin/python bin/with-postgres .venv/bin/python -m tests.stress.mutants
 
-bench: ## Measure it beside its references, 10 minutes (ARGS="batches --short")
+bench: ## Measure it beside its references, 15 minutes (ARGS="batches --short")
 	@bin/venv requirements-dev.txt
 	@bin/venv requirements-bench.txt .venv-bench
 	.venv/bin/python -m benchmarks $(ARGS)

@@ -1,6 +1,6 @@
 """Measures the service beside its references, and prints a table.
 
-    make bench                          about ten minutes
+    make bench                          about a quarter of an hour
     make bench ARGS=--full              the largest sizes; an hour or more
     make bench ARGS=--short             a smoke run: does it all still work?
     make bench ARGS="batches single"    these scenarios alone
@@ -28,18 +28,17 @@ def main(arguments: list[str]) -> int:
     rounds = options.rounds or (1 if options.short else 5)
     stage = Stage(length, options.database or list(DATABASES), rounds)
     report = Report()
-    noise = machine.Noise()
     with stage.stack:
         try:
             for name in options.names or SCENARIOS:
                 began = time.monotonic()
-                noise.sample()
+                stage.noise.sample()
                 SCENARIOS[name](stage, report)
                 say(f"{name}: {time.monotonic() - began:.0f} s")
         except KeyboardInterrupt:
             report.note(f"stopped during {name}: what was found until then")
-        noise.sample()
-        described = [*machine.describe(stage), noise.described()]
+        stage.noise.sample()
+        described = machine.describe(stage)
     sys.stdout.write("\n" + report.markdown(described))
     for what in report.failed:
         say(f"missed, and no time: {what}")

@@ -1,4 +1,4 @@
-"""What the figures were taken on, and how much of them is the machine's noise."""
+"""What the figures were taken on."""
 
 import os
 import platform
@@ -7,7 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.contenders import OTHERS
-from benchmarks.measure import Sample, cost
 from benchmarks.processes import run
 from benchmarks.stage import Stage
 
@@ -23,6 +22,7 @@ def describe(stage: Stage) -> list[str]:
         f"Python {platform.python_version()}, {', '.join(f'{name} {version(name)}' for name in OURS)}",
         *databases,
         f"the others: {_others()}",
+        stage.noise.described(),
     ]
 
 
@@ -41,28 +41,3 @@ def _processor() -> str:
 
 def _memory() -> str:
     return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"
-
-
-class Noise:
-    """The same loop of plain Python before every scenario: it should always take as long."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-        self.loads: list[float] = []
-
-    def sample(self) -> None:
-        self.times += [cost(_loop).wall for _ in range(5)]
-        self.loads.append(os.getloadavg()[0])
-
-    def described(self) -> str:
-        loop = Sample(tuple(self.times)) * (1 / min(self.times))
-        return (
-            f"noise: a fixed loop of Python took {loop.median:.2f} (median) to {max(loop.values):.2f} times "
-            f"its best; load between scenarios {min(self.loads):.1f} to {max(self.loads):.1f}"
-        )
-
-
-def _loop() -> None:
-    total = 0
-    for number in range(500_000):
-        total += number * number

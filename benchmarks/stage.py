@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.databases import DATABASES, Database
 from benchmarks.measure import Cost, Sample, in_turns
+from benchmarks.noise import Noise
 
 
 @dataclass
@@ -16,6 +17,7 @@ class Stage:
     length: str  # short, default or full
     names: list[str]
     rounds: int
+    noise: Noise = field(default_factory=Noise)
     opened: dict[str, Database] = field(default_factory=dict)
     stack: ExitStack = field(default_factory=ExitStack)
 

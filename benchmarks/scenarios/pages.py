@@ -18,16 +18,20 @@ def run(stage: Stage, report: Report) -> None:
         return
     results = stage.size(short=2_000, default=1_000_000)
     many = {"results": results, "payments": results // 10, "students": results // 10}
-    after, before = opened(stage, many), opened(stage, FEW)
+    after = opened(stage, many)
+    stage.noise.sample()
+    before = opened(stage, FEW)
     grown = [key for key in after if after[key][0] != before[key][0]]
     words = f"{many['results']:,} results and {many['payments'] + many['students']:,} records"
     what = f"pages whose number of queries grows from {FEW['results']} results to {words}"
     report.goal(6, what, Sample((len(grown),)), most=0, must=True)
+    most = MOST_MS * stage.noise.factor
     samples = [sample for _, sample in after.values()]
-    slow = sum(sample.median * 1_000 > MOST_MS for sample in samples)
-    dear = sum((sample.cpu_median or 0) * 1_000 > MOST_MS for sample in samples)
+    slow = sum(sample.median * 1_000 > most for sample in samples)
+    dear = sum((sample.cpu_median or 0) * 1_000 > most for sample in samples)
     found = Sample((slow,), (dear,))
-    report.goal(6, f"pages of {len(after)} above {MOST_MS} ms with {words}", found, most=0)
+    noise = f"{stage.noise.factor:.2f} (the machine's noise)"
+    report.goal(6, f"pages of {len(after)} above {MOST_MS} ms times {noise}, with {words}", found, most=0)
     for who, address in grown:
         report.note(
             f"more queries: {address} of {who}: {before[who, address][0]}, then {after[who, address][0]}"
