@@ -6,17 +6,17 @@ finds what a crash left.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import NamedTuple
 
 import structlog
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from . import answers, arrivals, logs, results, tombstones
-from .models import Delivery, State, Tenant
+from .models import Delivery, RecordResult, State, Tenant
 from .order import delivery_of, place_of
 from .serializers import read_envelope
 from .services import Candidate, Outcome, SyncService, services
@@ -71,21 +71,22 @@ def _ready(tenant: Tenant, arrived: Sequence[tuple[str, str]]) -> list[Ready]:
     return next((by_module[module] for module in services() if module in by_module), [])
 
 
-def _behind(tenant: Tenant, module: str, zoho_ids: Sequence[str]) -> Iterable[Ready]:
+def _behind(tenant: Tenant, module: str, zoho_ids: Sequence[str]) -> list[Ready]:
     """A batch of what waits for these parents of one module, in the order of arrival."""
     parked = arrivals.waiting(tenant=tenant, waits_for_module=module)
-    behind = parked.filter(waits_for_id__in=one_of(zoho_ids))
-    while len(zoho_ids) > 1 and behind.values("pk")[: SORTED + 1].count() > SORTED:
-        zoho_ids = zoho_ids[: len(zoho_ids) // 2]
+    while len(zoho_ids) > 1:
         behind = parked.filter(waits_for_id__in=one_of(zoho_ids))
-    if len(zoho_ids) == 1:
-        # In the order of the index, which is left after a batch. By the number itself: order_by("delivery")
-        # would mean that table's own order, the newest first.
-        ordered = parked.filter(waits_for_id=zoho_ids[0]).order_by("delivery_id", "position")
-    else:
-        # Nor in that of an index: PostgreSQL might read all results in it, to find some of these.
-        ordered = behind.order_by(F("delivery_id") + 0, "position")
-    return map(Ready._make, ordered.values_list(*Ready._fields)[:BATCH])
+        if behind.values("pk")[: SORTED + 1].count() <= SORTED:
+            # Not in the order of an index: PostgreSQL might read all results in it, to find some of these.
+            return _batch(behind.order_by(F("delivery_id") + 0, "position"))
+        zoho_ids = zoho_ids[: len(zoho_ids) // 2]
+    # Of one it is the index's order, which is left after a batch. By the number itself: order_by("delivery")
+    # would mean that table's own order, the newest first.
+    return _batch(parked.filter(waits_for_id=zoho_ids[0]).order_by("delivery_id", "position"))
+
+
+def _batch(ordered: QuerySet[RecordResult]) -> list[Ready]:
+    return [Ready(*row) for row in ordered.values_list(*Ready._fields)[:BATCH]]
 
 
 def _forget(tenant: Tenant) -> int:

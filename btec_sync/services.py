@@ -2,26 +2,23 @@
 
 import datetime
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError
-from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from . import writing
+from . import storing
 from .fingerprints import fingerprint
 from .models import State, SyncedRecord, Tenant
 from .order import Marks, Order, place_of
 from .prepared import Prepared, Question
 from .serializers import FieldError, RecordSerializer
-from .statements import Statement, attempt
-from .turns import is_outage, sqlstate
+from .storing import MARK_COLUMNS, Row
 
 log = structlog.get_logger(__name__)
 
@@ -63,17 +60,6 @@ class Outcome:
     changed_fields: dict[str, list] = field(default_factory=dict)
     waits_for: tuple[str, str] | None = None
     cause: str = ""
-
-
-@dataclass(slots=True)
-class Row:
-    """A record as the database has it, or is about to have it."""
-
-    pk: int | None  # None of what is not there yet
-    zoho_id: str
-    marks: Marks
-    fingerprint: str
-    values: dict[str, Any] | None  # None where nothing needed to look at them
 
 
 class SyncService:
@@ -250,7 +236,7 @@ class SyncService:
                 outcomes[candidate.place], row = self.compare(row, candidate)
             final[zoho_id] = row
         changed = [row for zoho_id, row in final.items() if row is not stored.get(zoho_id)]
-        for zoho_id, cause in self._write(changed, stored, parents).items():
+        for zoho_id, cause in storing.write(self, changed, stored, parents).items():
             self._settle_singly(groups[zoho_id], stored.get(zoho_id), parents, outcomes, cause)
 
     def _settle_singly(
@@ -268,7 +254,7 @@ class SyncService:
         for candidate in group:
             outcome, after = self.compare(row, candidate)
             before = {candidate.zoho_id: row} if row else {}
-            refused = self._write([after], before, parents) if after is not row else {}
+            refused = storing.write(self, [after], before, parents) if after is not row else {}
             if refused:
                 outcome = self._error(candidate, refused[candidate.zoho_id])
             else:
@@ -302,89 +288,6 @@ class SyncService:
         if marks == row.marks and row.fingerprint == candidate.fingerprint:
             return outcome, row
         return outcome, Row(row.pk, row.zoho_id, marks, candidate.fingerprint, candidate.values)
-
-    def _write(
-        self, rows: list[Row], stored: dict[str, Row], parents: dict[str, dict[str, int]]
-    ) -> dict[str, str]:
-        """Writes the rows; what the database said of those that it refused, by Zoho id."""
-        touched = [row for row in rows if _is_touched(row, stored.get(row.zoho_id))]
-        changed = [row for row in rows if not _is_touched(row, stored.get(row.zoho_id))]
-        return self._write_halves(changed, partial(self._upsert, parents=parents)) | self._write_halves(
-            touched, self._touch
-        )
-
-    def _write_halves(self, rows: list[Row], write: Callable[[list[Row]], Statement]) -> dict[str, str]:
-        """One statement for all rows. Where the database refuses it, halves find the rows at fault."""
-        if not rows:
-            return {}
-        try:
-            attempt(write(rows))
-        except DatabaseError as error:
-            if not blames_the_data(error):
-                raise
-            if len(rows) == 1:
-                return {rows[0].zoho_id: self._report(rows[0], error)}
-            half = len(rows) // 2
-            return self._write_halves(rows[:half], write) | self._write_halves(rows[half:], write)
-        return {}
-
-    def _upsert(self, rows: list[Row], parents: dict[str, dict[str, int]]) -> Statement:
-        """Rows that are new or changed."""
-        values = self._values(rows, parents) | _marks(rows)
-        values["fingerprint"] = [row.fingerprint for row in rows]
-        now = timezone.now()
-        return writing.insert(
-            self.model,
-            {"zoho_id": [row.zoho_id for row in rows], **values},
-            {"tenant": self.tenant.pk, "created_at": now, "updated_at": now},
-            unique=["tenant", "zoho_id"],
-            update=[*values, "updated_at"],
-        )
-
-    def _values(self, rows: list[Row], parents: dict[str, dict[str, int]]) -> dict[str, list]:
-        """The rows' data by column, lookups as the parents' primary keys."""
-        values = {name: [row.values[name] for row in rows] for name in self.columns()}
-        return values | {name: [parents[name].get(zoho_id) for zoho_id in values[name]] for name in parents}
-
-    def _touch(self, rows: list[Row]) -> Statement:
-        """Rows that a delivery spoke of without changing them."""
-        return writing.update(self.model, [row.pk for row in rows], _marks(rows))
-
-    def _report(self, row: Row, error: DatabaseError) -> str:
-        """Says in the log which record was refused; the database's words are for staff alone."""
-        log.error(
-            "record refused by the database",
-            tenant=self.tenant.slug,
-            module=self.module,
-            zoho_id=row.zoho_id,
-            error=type(error).__name__,
-            sqlstate=sqlstate(error),
-        )
-        return f"{type(error).__name__}: {error}"
-
-
-MARK_COLUMNS = ("modified_time", "version", "place", "seen")
-
-
-def _marks(rows: list[Row]) -> dict[str, list]:
-    return {name: [getattr(row.marks, name) for row in rows] for name in MARK_COLUMNS}
-
-
-def blames_the_data(error: Exception) -> bool:
-    """True when the database refused a row; False when the database or its tables were in trouble.
-
-    57014 is query_canceled, a statement that was ended with the connection alive; class 54 a limit of
-    PostgreSQL's that a row exceeds; class 42 a table, a column or a permission that is missing.
-    """
-    code = sqlstate(error) or ""
-    if code.startswith("42"):
-        return False
-    return code == "57014" or code.startswith("54") or not is_outage(error)
-
-
-def _is_touched(row: Row, before: Row | None) -> bool:
-    """Whether only its marks are to be written. One that this batch has inserted has no known primary key."""
-    return before is not None and before.pk is not None and row.fingerprint == before.fingerprint
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, list]:

@@ -27,7 +27,7 @@ def refuse(service: SyncService, candidates: Sequence[Candidate], *, some: objec
     """The candidates, those that were erased or point at what was erased with that as their one error.
 
     They become INVALID, are erased from their bodies at once, and get tombstones of their own, so that
-    what points at them is refused as well. Inside the tenant's turn; some is what ANY found in it.
+    what points at them is refused as well. In the tenant's turn; some says whether there are any at all.
     """
     if not some:
         return list(candidates)

@@ -5,9 +5,10 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from btec_sync import arrivals, deliveries, parking
-from btec_sync.models import Arrival, RecordResult
+from btec_sync.models import Arrival, Delivery, RecordResult
 from btec_sync.reference.models import Student
 from payments.models import Payment
+from registrations.models import Registration
 from tests import factories
 from tests.api import receive
 from tests.conftest import payload
@@ -60,6 +61,51 @@ def test_a_parent_that_nothing_waits_for_is_not_noted(tenant):
 
     assert not answer.releases_left
     assert not Arrival.objects.exists()
+
+
+def test_more_parked_records_than_one_batch_follow_once_the_answer_is_out(sender, monkeypatch):
+    monkeypatch.setattr(parking, "BATCH", 2)
+    sender.post("programs", payload("program"))
+    for n in range(5):
+        sender.post("registrations", factories.RegistrationRecord(id=f"r{n}"))
+        sender.post("payments", factories.PaymentRecord(id=f"p{n}", Registration={"id": f"r{n}"}))
+
+    answer = deliveries.process(
+        receive(factories.TenantFactory(), "students", payload("student")), enough_releases=2
+    )
+    at_the_answer = Registration.objects.count()
+    parking.release(factories.TenantFactory())
+
+    assert answer.releases_left
+    assert at_the_answer == 2
+    assert (Registration.objects.count(), Payment.objects.count()) == (5, 5)
+
+
+def test_over_http_all_of_them_follow(sender, monkeypatch):
+    monkeypatch.setattr(parking, "BATCH", 2)
+    sender.post("programs", payload("program"))
+    sender.post("registrations", *[factories.RegistrationRecord(id=f"r{n}") for n in range(5)])
+
+    sender.post("students", payload("student"))
+
+    assert Registration.objects.count() == 5
+
+
+def test_what_another_process_has_released_is_not_released_again(sender, tenant, monkeypatch):
+    registration = payload("registration")
+    sender.post("programs", payload("program"))
+    sender.post("registrations", registration, {**registration, "id": "bad", "Enrollment_Status": 1})
+    with monkeypatch.context() as crash:
+        crash.setattr(parking, "release", lambda tenant, enough=None: True)
+        sender.post("students", payload("student"))
+    ready = parking._ready(tenant, arrivals.first(tenant, 1))
+
+    for _ in range(2):
+        parking._release(tenant, ready)
+
+    delivery = Delivery.objects.get(module="registrations")
+    assert (delivery.attempts, delivery.new, delivery.invalid) == (2, 1, 1)
+    assert delivery.state == "incomplete"
 
 
 def test_small_batches_release_all_behind_one_parent_and_behind_several(sender, tenant, student, monkeypatch):

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from btec_sync import admin_replay, faults, mending, services
+from btec_sync import admin_replay, faults, mending, storing
 from btec_sync.admin_paging import WorkPaginator
 from btec_sync.models import Delivery, RecordResult, RecordToMend, Tenant, Tombstone
 from btec_sync.reference.models import Student
@@ -45,9 +45,8 @@ def listed(client, **query) -> list[str]:
 
 def refused_by_the_database(monkeypatch):
     """The database takes no student any more, as if each was refused for what it is."""
-    monkeypatch.setattr(
-        services.SyncService, "_write_halves", lambda self, rows, *_: {row.zoho_id: "refused" for row in rows}
-    )
+    refused = lambda service, rows, *_: {row.zoho_id: "refused" for row in rows}  # noqa: E731
+    monkeypatch.setattr(storing, "_write_halves", refused)
 
 
 # --- What is work, and what is none any more ---------------------------------------------------------

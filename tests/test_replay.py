@@ -239,34 +239,6 @@ def test_every_mirrored_model_is_in_the_snapshot():
     assert {service.model for service in services().values()} == mirrored
 
 
-def test_more_parked_records_than_one_batch_follow_once_the_answer_is_out(sender, monkeypatch):
-    monkeypatch.setattr(parking, "BATCH", 2)
-    sender.post("programs", payload("program"))
-    for n in range(5):
-        sender.post("registrations", factories.RegistrationRecord(id=f"r{n}"))
-        sender.post("payments", factories.PaymentRecord(id=f"p{n}", Registration={"id": f"r{n}"}))
-
-    answer = deliveries.process(
-        receive(factories.TenantFactory(), "students", payload("student")), enough_releases=2
-    )
-    at_the_answer = Registration.objects.count()
-    parking.release(factories.TenantFactory())
-
-    assert answer.releases_left
-    assert at_the_answer == 2
-    assert (Registration.objects.count(), Payment.objects.count()) == (5, 5)
-
-
-def test_over_http_all_of_them_follow(sender, monkeypatch):
-    monkeypatch.setattr(parking, "BATCH", 2)
-    sender.post("programs", payload("program"))
-    sender.post("registrations", *[factories.RegistrationRecord(id=f"r{n}") for n in range(5)])
-
-    sender.post("students", payload("student"))
-
-    assert Registration.objects.count() == 5
-
-
 @pytest.mark.parametrize(
     ("arguments", "stored"),
     [
@@ -290,23 +262,6 @@ def test_what_a_crash_left_ready_goes_on_with_the_nightly_replay(
     replay(*arguments)
 
     assert Registration.objects.exists() == stored
-
-
-def test_what_another_process_has_released_is_not_released_again(sender, tenant, monkeypatch):
-    registration = payload("registration")
-    sender.post("programs", payload("program"))
-    sender.post("registrations", registration, {**registration, "id": "bad", "Enrollment_Status": 1})
-    with monkeypatch.context() as crash:
-        crash.setattr(parking, "release", lambda tenant, enough=None: True)
-        sender.post("students", payload("student"))
-    ready = parking._ready(tenant, arrivals.first(tenant, 1))
-
-    for _ in range(2):
-        parking._release(tenant, ready)
-
-    delivery = Delivery.objects.get(module="registrations")
-    assert (delivery.attempts, delivery.new, delivery.invalid) == (2, 1, 1)
-    assert delivery.state == "incomplete"
 
 
 def test_a_delivery_that_is_pruned_meanwhile_stops_no_replay(sender, tenant, monkeypatch):

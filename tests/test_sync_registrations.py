@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from btec_sync import fields
+from btec_sync import fields, storing
 from btec_sync.prepared import ask
 from registrations.models import Registration
 from registrations.serializers import RegistrationSerializer
@@ -32,7 +32,8 @@ def test_an_empty_optional_lookup_waits_for_nobody(parents, tenant):
 
     assert candidate.errors == []
     assert service._missing(candidate, parents) == []
-    assert service._values([service.compare(None, candidate)[1]], parents)["program"] == [None]
+    _, row = service.compare(None, candidate)
+    assert storing._values(service, parents, [row])["program"] == [None]
 
 
 SEED_CURL = (
