@@ -129,7 +129,8 @@ def server(
         if process.poll() is None:
             process.terminate()
             try:
-                process.wait(15)
+                # A worker just forked does not hear it yet: gunicorn kills it after graceful_timeout, 30 s.
+                process.wait(40)
             except subprocess.TimeoutExpired:
                 running.kill()
         os.unlink(log_path)

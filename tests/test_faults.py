@@ -182,7 +182,7 @@ def test_after_a_restart_of_the_database_the_first_request_works(server):
 
     # Nobody is under way: the pool is full of connections of which nobody knows that they are dead.
     sessions = server.query(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"  # which waits for the end, in ms
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     began = time.monotonic()
