@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.views.main import IncorrectLookupParameters
+from django.contrib.admin.views.main import SEARCH_VAR, IncorrectLookupParameters
 from django.core.exceptions import BadRequest
 from django.db import DataError
 from django.http import HttpRequest
@@ -116,6 +116,20 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def get_changelist(self, request, **kwargs):
         return CountedList
+
+    def get_paginator(self, request, *arguments, **options):
+        paginator = super().get_paginator(request, *arguments, **options)
+        paginator.is_search = bool(request.GET.get(SEARCH_VAR))
+        return paginator
+
+    def action_checkbox(self, obj):
+        """As Django's, without a form's template for each row."""
+        return format_html(
+            '<input type="checkbox" name="{}" value="{}" class="action-select" aria-label="{}">',
+            ACTION_CHECKBOX_NAME,
+            obj.pk,
+            f"Select this object for an action - {obj}",
+        )
 
     def get_changelist_instance(self, request):
         try:

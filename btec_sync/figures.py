@@ -3,9 +3,10 @@ so a figure cannot differ from them; indexes hold all that is counted (docs/adr/
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.db.models import Count, Min, OuterRef, Q, QuerySet, Subquery, Sum, Value
@@ -15,6 +16,7 @@ from . import faults
 from .imports import HEADERS
 from .mending import to_mend
 from .models import Delivery, RecordResult, State, Tenant
+from .prepared import Prepared
 
 # Younger ones are under way, or wait for their turn.
 UNPROCESSED_AFTER = timedelta(minutes=5)
@@ -108,15 +110,33 @@ class FrequentError:
     since: datetime | None = None
 
 
-def traffic(scope: Scope, begins: Sequence[datetime]) -> list[Traffic]:
-    """What came in, by steps of time that begin then. A delivery counts as its last attempt left it.
+def _ask(build: Callable[..., QuerySet], scope: Scope, *times: datetime) -> list[tuple]:
+    """The rows of build(scope, *times), which takes the ORM as long to write as the database to answer."""
+    if not scope.tenants:
+        return []
+    query = _prepared(build, tuple(scope.tenants), tuple(scope.modules), len(times))
+    return query(scope.since, scope.first, *times)
 
-    A query for each step, in one: PostgreSQL would think every moment a step of its own, and sort them all.
-    """
+
+@lru_cache(maxsize=128)
+def _prepared(
+    build: Callable[..., QuerySet], tenants: tuple[int, ...], modules: tuple[str, ...], times: int
+) -> Prepared:
+    """The query for these tenants and modules, of a scope's two borders and so many times."""
+    return Prepared(lambda since, first, *times: build(Scope(tenants, modules, since, first), *times))
+
+
+def traffic(scope: Scope, begins: Sequence[datetime]) -> list[Traffic]:
+    """What came in, by steps of time that begin then. A delivery counts as its last attempt left it."""
+    rows = _ask(_by_steps, scope, *begins)
+    return [Traffic(begins[step], *row[:5], dict(zip(State, row[5:], strict=True))) for step, *row in rows]
+
+
+def _by_steps(scope: Scope, *begins: datetime) -> QuerySet:
+    """A query for each step, in one: PostgreSQL would think each moment a step of its own, and sort them."""
     ends = [*begins[1:], None]
     queries = [_step(scope, n, *step) for n, step in enumerate(zip(begins, ends, strict=True))]
-    rows = queries[0].union(*queries[1:], all=True)
-    return [Traffic(begins[step], *row[:5], dict(zip(State, row[5:], strict=True))) for step, *row in rows]
+    return queries[0].union(*queries[1:], all=True)
 
 
 def _step(scope: Scope, number: int, begins: datetime, ends: datetime | None) -> QuerySet:
@@ -138,34 +158,44 @@ SENT = Q((f"{PROGRAM}__isnull", True)) | ~Q((PROGRAM, HEADERS["User-Agent"]))
 
 def last_deliveries(scope: Scope) -> dict[tuple[int, str], datetime]:
     """When each tenant's newest delivery to each module was received, whenever that was; no imports."""
+    return {
+        (tenant, module): received
+        for tenant, *newest in _ask(_newest, scope)
+        for module, received in zip(scope.modules, newest, strict=True)
+        if received
+    }
+
+
+def _newest(scope: Scope) -> QuerySet:
     newest = {
-        f"last_{module}": Subquery(
+        f"last_{number}": Subquery(
             Delivery.objects.filter(SENT, tenant=OuterRef("pk"), module=module)
             .order_by("-received_at")
             .values("received_at")[:1]
         )
-        for module in scope.modules
+        for number, module in enumerate(scope.modules)
     }
-    tenants = Tenant.objects.filter(pk__in=scope.tenants).annotate(**newest)
-    return {
-        (row["pk"], module): row[f"last_{module}"]
-        for row in tenants.values("pk", *newest)
-        for module in scope.modules
-        if row[f"last_{module}"]
-    }
+    tenants = Tenant.objects.filter(pk__in=scope.tenants).order_by()
+    return tenants.annotate(**newest).values_list("pk", *newest)
 
 
 def unfinished(scope: Scope, before: datetime) -> dict[str, dict[int, int]]:
     """By state, how many deliveries of each tenant crashed, or were stored before then and left alone."""
+    found: dict[str, dict[int, int]] = defaultdict(dict)
+    for state, tenant, count in _ask(_unfinished, scope, before):
+        found[state][tenant] = count
+    return found
+
+
+def _unfinished(scope: Scope, before: datetime) -> QuerySet:
     states = [Delivery.State.FAILED, Delivery.State.RECEIVED]
-    rows = (
+    return (
         Delivery.objects.filter(**scope.of(), state__in=states)
         .exclude(state=Delivery.State.RECEIVED, received_at__gte=before)
         .order_by()
         .values_list("state", "tenant")
         .annotate(count=Count("*"))
     )
-    return _nested(rows)
 
 
 #: Tenant, module, the text of the errors, how many records have it, their first delivery's number.
@@ -174,11 +204,15 @@ Alike = tuple[int, str, str, int, int]
 
 def invalid(scope: Scope) -> list[Alike]:
     """What is INVALID since then and not parked, alike in what is wrong."""
+    return _ask(_invalid, scope)
+
+
+def _invalid(scope: Scope) -> QuerySet:
     found = _refused(scope).filter(
         state=State.INVALID, delivery__gte=scope.first, delivery__received_at__gte=scope.since
     )
     rows = found.order_by().values_list("tenant", "module", "faults")
-    return list(rows.annotate(records=Count("*"), first=Min("delivery")))
+    return rows.annotate(records=Count("*"), first=Min("delivery"))
 
 
 def invalid_records(alike: Iterable[Alike]) -> dict[int, int]:
@@ -191,8 +225,12 @@ def invalid_records(alike: Iterable[Alike]) -> dict[int, int]:
 
 def errors(scope: Scope) -> dict[int, int]:
     """How many records of each tenant are an ERROR that is still to mend, whenever it came."""
+    return dict(_ask(_errors, scope))
+
+
+def _errors(scope: Scope) -> QuerySet:
     rows = to_mend(_refused(scope).filter(state=State.ERROR)).order_by().values_list("tenant")
-    return dict(rows.annotate(count=Count("*")))
+    return rows.annotate(count=Count("*"))
 
 
 def _refused(scope: Scope) -> QuerySet[RecordResult]:
@@ -203,22 +241,18 @@ def _refused(scope: Scope) -> QuerySet[RecordResult]:
     )
 
 
-def _nested(rows: Iterable[tuple[str, int, int]]) -> dict[str, dict[int, int]]:
-    found: dict[str, dict[int, int]] = defaultdict(dict)
-    for outer, inner, count in rows:
-        found[outer][inner] = count
-    return found
-
-
 def parked(scope: Scope) -> list[Parked]:
     """What waits for a parent now and is still to mend, the most first."""
-    rows = (
+    return _dated(sorted((Parked(*row) for row in _ask(_parked, scope)), key=lambda found: -found.records))
+
+
+def _parked(scope: Scope) -> QuerySet:
+    return (
         to_mend(RecordResult.objects.filter(**scope.of()).exclude(waits_for_id=""))
         .order_by()
         .values_list("tenant", "module", "waits_for_module")
         .annotate(records=Count("*"), parents=Count("waits_for_id", distinct=True), first=Min("delivery"))
     )
-    return _dated(sorted((Parked(*row) for row in rows), key=lambda found: -found.records))
 
 
 def frequent_errors(alike: Iterable[Alike]) -> list[FrequentError]:

@@ -250,6 +250,7 @@ class RecordResult(models.Model):
             ),
             models.Index(
                 fields=["tenant", "state", "module", "delivery"],
+                include=["faults"],
                 condition=models.Q(current=True, state__in=["INVALID", "ERROR"], waits_for_id=""),
                 name="recordresult_refused",
             ),

@@ -30,9 +30,10 @@ class Prepared:
         NUMBERS = Prepared(lambda tenant, zoho_ids: units.filter(tenant=tenant, zoho_id__in=zoho_ids))
         NUMBERS(tenant.pk, ["unit_1", "unit_2"])
 
-    `build` makes it, from the arguments or from what stands for them: numbers and texts, never None, and
-    lists for `__in`, of which those of numbers are not empty. It ends in values_list() of plain columns,
-    none of them JSON. On SQLite it is built each time, as a list is a parameter for each value there.
+    `build` makes it, from the arguments or from what stands for them: numbers, texts and times, never None,
+    and lists for `__in`, of which those of numbers are not empty. It ends in values_list() of plain
+    columns, none of them JSON. On SQLite it is built each time, as a list is a parameter for each value
+    there.
     """
 
     def __init__(self, build: Callable[..., QuerySet]) -> None:

@@ -56,6 +56,25 @@ def test_only_what_is_searched_or_filtered_offers_to_show_all(client, filled):
         assert "Show all" in list_of(client, Delivery, **query), query
 
 
+def test_what_a_search_finds_is_shown_once_on_its_pages_and_whole_where_all_is_asked_for(client, sender):
+    names = [f"stud_{n:03}" for n in range(120)]
+    sender.post("students", *(factories.StudentRecord(id=name, Name="Common") for name in names))
+    sender.post("students", factories.StudentRecord(id="other", Name="Another"))
+
+    pages = [shown(client, q="common", p=page) for page in (1, 2, 3)]
+
+    assert pages == [names[:50], names[50:100], names[100:]]
+    assert shown(client, q="common", all="") == names
+    assert shown(client, q="common", o="-0") == names[:-51:-1]
+    assert shown(client, q="another") == ["other"]
+    assert client.get(url(Student), {"q": "common", "p": 4}).headers["Location"].endswith("?e=1")
+
+
+def shown(client, **query) -> list[str]:
+    """The ids of the students that a page of their list shows, in its order."""
+    return [row.zoho_id for row in client.get(url(Student), query).context["cl"].result_list]
+
+
 def test_deliveries_are_found_by_their_id_its_beginning_and_a_record(client, filled):
     delivery = Delivery.objects.earliest("pk")
     for term in (str(delivery.uid), delivery.uid.hex, f" {delivery.uid} ", str(delivery.uid)[:8].upper()):

@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from btec_sync.models import Delivery, IdempotencyKey, RecordResult
+from btec_sync.reference.models import Student
 from tests import factories
 from tests.admin import MODELS, fill, superuser, url
 
@@ -27,6 +28,17 @@ def test_no_list_reads_a_body(client, filled, model):
         client.get(url(model))
 
     assert not [query["sql"] for query in queries if re.search(r'\."?(body|answer|traceback)"', query["sql"])]
+
+
+@pytest.mark.parametrize("number", [1, 60])
+def test_a_search_reads_all_rows_once(client, sender, number):
+    sender.post("students", *(factories.StudentRecord(Name="Common") for _ in range(number)))
+
+    with CaptureQueriesContext(connection) as queries:
+        client.get(url(Student), {"q": "common"})
+
+    searches = [query["sql"] for query in queries if "LIKE" in query["sql"]]
+    assert sum('"id" IN (' not in sql for sql in searches) == 1  # the others look at the rows of a page
 
 
 def queries_of(client, model) -> int:

@@ -296,6 +296,19 @@ def test_a_record_that_is_no_object_is_wrong_as_a_whole(client, sender):
     assert listed(client, field=faults.WHOLE_RECORD, code="invalid_type") == [""]
 
 
+def test_more_than_an_index_takes_is_kept_and_found_by_what_fits(client, sender):
+    names = ["".join(chr(0x1F300 + (n * 97 + k * 31) % 700) for k in range(100)) for n in range(20)]
+    answer = sender.post("units", factories.UnitRecord(id="u", **dict.fromkeys(names, 1)))
+
+    result = RecordResult.objects.get(zoho_id="u")
+    assert result.state == "INVALID", answer
+    assert [error["field"] for error in result.errors] == names
+    kept = [field for field, _ in faults.pairs(result.faults)]
+    assert kept == names[: len(kept)]
+    assert faults.LONGEST - 450 < len(result.faults.encode()) <= faults.LONGEST
+    assert listed(client, field=names[0], code="unexpected_field") == ["u"]
+
+
 # --- The migration -----------------------------------------------------------------------------------
 
 
@@ -310,3 +323,22 @@ def test_results_from_before_are_found_as_well(trouble):
 
 class SchemaEditor:
     connection = connection
+
+
+def test_what_is_too_long_for_the_index_is_cut_before_it_is_made(sender):
+    sender.post("units", {"id": "short"}, {"id": "long"}, {"id": "longer"})
+    texts = {
+        "short": "\n" + "Name\trequired\n" * 3,
+        "long": "\n" + "é" * 1_249 + "\n",  # of 2,500 bytes
+        "longer": "\n" + "".join(f"{'é' * 100}{n}\trequired\n" for n in range(30)),
+    }
+    for name, before in texts.items():
+        RecordResult.objects.filter(zoho_id=name).update(faults=before)
+
+    import_module("btec_sync.migrations.0009_faults_in_their_index").cut_faults(apps, SchemaEditor())
+
+    assert dict(RecordResult.objects.values_list("zoho_id", "faults")) == {
+        name: faults.cut(before) for name, before in texts.items()
+    }
+    assert len(texts["long"].encode()) == faults.LONGEST
+    assert 2_200 < len(faults.cut(texts["longer"]).encode()) <= faults.LONGEST

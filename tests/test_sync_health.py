@@ -274,6 +274,41 @@ def test_the_figures_are_what_the_oracle_counts():
     )
 
 
+def test_each_period_counts_its_own_whichever_was_looked_at_before(client, sender):
+    now = timezone.now()
+    for number, days in enumerate((0, 3, 20)):
+        sender.post("units", {"id": f"u{number}"})
+        Delivery.objects.filter(pk=Delivery.objects.latest("pk").pk).update(
+            received_at=now - timedelta(days=days)
+        )
+
+    for period, refused in [("7d", 2), ("24h", 1), ("30d", 3), ("24h", 1), ("7d", 2)]:
+        assert re.search(rf"{refused} records? w(as|ere) refused", page(client, period=period)), period
+        chart = client.get(PAGE, {"period": period}).context["chart"]
+        invalid = next(one["data"] for one in chart["datasets"] if one["label"] == "INVALID")
+        assert sum(invalid) == refused, period
+        assert sum(invalid[-2:]) == 1, period  # today's; an hour may have ended meanwhile
+
+
+@pytest.mark.postgresql
+def test_refused_records_are_counted_in_an_index_alone(client, sender):
+    sender.post("units", {"id": "u"})
+    scope = figures.Scope([Tenant.objects.get().pk], ["units"], timezone.now() - OLD)
+
+    with CaptureQueriesContext(connection) as queries:
+        found = figures.invalid(scope)
+    with connection.cursor() as cursor:
+        # What the index can do, whatever the one row of a test would make cheaper.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute("DROP INDEX recordresult_unsettled, recordresult_newest, recordresult_record")
+        cursor.execute(f"EXPLAIN {queries[0]['sql']}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    assert found[0][3] == 1
+    assert "Index Only Scan using recordresult_refused" in plan, plan
+
+
 def test_a_day_begins_at_midnight_where_the_college_is(client, sender, settings):
     settings.TIME_ZONE = "Asia/Amman"  # 3 hours before UTC
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
