@@ -14,6 +14,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
+from urllib.parse import quote_plus
 
 import django
 from django.conf import settings
@@ -22,7 +23,8 @@ from benchmarks.measure import Cost, cost
 from benchmarks.processes import tree
 
 #: A page is added by a line here. {delivery} is the newest delivery's number, {payment} a payment's,
-#: {student} that of its student, {last_page} the last page of a list of many.
+#: {student} that of its student, {last_page} the last page of a list of many, {name} the newest student's
+#: name. What is searched for is found, however few rows there are.
 PAGES = [
     "/admin/",
     "/admin/sync-health/?period=24h",
@@ -32,21 +34,21 @@ PAGES = [
     "/admin/btec_sync/recordtomend/?kind=INVALID",
     "/admin/btec_sync/recordtomend/?module=payments&age=0",
     "/admin/btec_sync/recordtomend/?code=out_of_range",
-    "/admin/btec_sync/recordtomend/?q=5876876000000001239",
+    "/admin/btec_sync/recordtomend/?q=5876876000000000009",
     "/admin/btec_sync/delivery/",
     "/admin/btec_sync/delivery/?state__exact=incomplete",
     "/admin/btec_sync/delivery/{delivery}/change/",
     "/admin/btec_sync/recordresult/",
     "/admin/btec_sync/recordresult/?p=2",
     "/admin/btec_sync/recordresult/?state__exact=INVALID",
-    "/admin/btec_sync/recordresult/?q=5876876000000001234",
+    "/admin/btec_sync/recordresult/?q=5876876000000000004",
     "/admin/payments/payment/",
     "/admin/payments/payment/?p={last_page}",
-    "/admin/payments/payment/?q=5876876000000001234",
+    "/admin/payments/payment/?q=5876876000000000004",
     "/admin/payments/payment/?payment_status=Completed",
     "/admin/payments/payment/{payment}/change/",
     "/admin/reference/student/",
-    "/admin/reference/student/?q=Student+777",
+    "/admin/reference/student/?q={name}",
     "/admin/reference/student/{student}/change/",
     "/admin/registrations/registration/",
     "/admin/units/unit/",
@@ -58,16 +60,18 @@ def main(rounds: int, warm_up: int, postmaster: int) -> None:
     from btec_sync.admin_bases import ReadOnlyAdmin
     from btec_sync.admin_paging import BoundedPaginator
     from btec_sync.models import Delivery, Tenant
+    from btec_sync.reference.models import Student
     from payments.models import Payment
 
     payments = Payment.objects.filter(tenant=Tenant.objects.order_by("pk").first())
-    numbers = {
+    values = {
         "delivery": Delivery.objects.order_by("-pk").values_list("pk", flat=True).first(),
         "payment": payments.order_by("pk").values_list("pk", flat=True).first(),
         "student": payments.order_by("pk").values_list("registration__student", flat=True).first(),
         "last_page": -(-min(payments.count(), BoundedPaginator.most_rows) // ReadOnlyAdmin.list_per_page),
+        "name": quote_plus(Student.objects.order_by("-pk").values_list("name", flat=True).first()),
     }
-    addresses = [address.format(**numbers) for address in PAGES]
+    addresses = [address.format(**values) for address in PAGES]
 
     def processes() -> list[int]:
         return [os.getpid(), *tree(postmaster)]

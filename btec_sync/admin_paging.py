@@ -37,11 +37,13 @@ class BoundedPaginator(Paginator):
         return self._found > self.most_rows
 
     def page(self, number):
-        if not self.is_search:
-            return super().page(number)
+        """A page past the first is found by itself too: to join the parents of all before it takes longer."""
         number = self.validate_number(number)
+        if number == 1 and not self.is_search:
+            return super().page(number)
         last = min(number * self.per_page, self.count)
-        shown = self._numbers[(number - 1) * self.per_page : last]
+        numbers = self._numbers if self.is_search else self.object_list.values_list("pk", flat=True)
+        shown = list(numbers[(number - 1) * self.per_page : last])
         return self._get_page(self.object_list.filter(pk__in=shown), number, self)
 
     @cached_property

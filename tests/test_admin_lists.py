@@ -56,7 +56,7 @@ def test_only_what_is_searched_or_filtered_offers_to_show_all(client, filled):
         assert "Show all" in list_of(client, Delivery, **query), query
 
 
-def test_what_a_search_finds_is_shown_once_on_its_pages_and_whole_where_all_is_asked_for(client, sender):
+def test_pages_show_each_row_once_and_all_where_that_is_asked_for(client, sender):
     names = [f"stud_{n:03}" for n in range(120)]
     sender.post("students", *(factories.StudentRecord(id=name, Name="Common") for name in names))
     sender.post("students", factories.StudentRecord(id="other", Name="Another"))
@@ -64,6 +64,7 @@ def test_what_a_search_finds_is_shown_once_on_its_pages_and_whole_where_all_is_a
     pages = [shown(client, q="common", p=page) for page in (1, 2, 3)]
 
     assert pages == [names[:50], names[50:100], names[100:]]
+    assert [shown(client, p=page) for page in (1, 2, 3)] == [["other", *names[:49]], names[49:99], names[99:]]
     assert shown(client, q="common", all="") == names
     assert shown(client, q="common", o="-0") == names[:-51:-1]
     assert shown(client, q="another") == ["other"]
