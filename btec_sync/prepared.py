@@ -6,6 +6,7 @@ dozen of them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -14,6 +15,9 @@ from django.db.models.expressions import RawSQL
 
 from .statements import Statement, fetch
 from .writing import array, one_of
+
+#: What a query asks for.
+Argument = int | str | datetime | list
 
 
 class Slot:
@@ -40,14 +44,14 @@ class Prepared:
         self.build = build
         self._sql: tuple[str, Sequence[Any]] | None = None
 
-    def __call__(self, *arguments: int | str | list) -> list[tuple]:
+    def __call__(self, *arguments: Argument) -> list[tuple]:
         (rows,) = ask(self.of(*arguments))
         return rows
 
-    def of(self, *arguments: int | str | list) -> "Question":
+    def of(self, *arguments: Argument) -> "Question":
         return Question(self, arguments)
 
-    def statement(self, arguments: Sequence[int | str | list]) -> Statement:
+    def statement(self, arguments: Sequence[Argument]) -> Statement:
         """What PostgreSQL is asked."""
         sql, parameters = self._sql = self._sql or self._prepare(arguments)
         given = [array(argument) if type(argument) is list else argument for argument in arguments]
@@ -67,7 +71,7 @@ class Question:
     """A query and what it asks for: UNITS.of(tenant.pk)."""
 
     query: Prepared
-    arguments: tuple[int | str | list, ...]
+    arguments: tuple[Argument, ...]
 
 
 def ask(*questions: Question, after: Sequence[Statement] = ()) -> list[list[tuple]]:

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.db import connection, models
+from django.db.migrations.executor import MigrationExecutor
 from xdist.scheduler import LoadScopeScheduling
 
 from btec_sync import logs
@@ -69,6 +70,14 @@ def committed(transactional_db):
     yield
     if connection.vendor == "sqlite":
         empty_children_first()
+
+
+@pytest.fixture
+def migrated(committed):
+    """Takes btec_sync to the state after the migration of that name; in the end, to the newest."""
+    yield lambda name: MigrationExecutor(connection).migrate([("btec_sync", name)])
+    executor = MigrationExecutor(connection)
+    executor.migrate(executor.loader.graph.leaf_nodes())
 
 
 def empty_children_first() -> None:

@@ -6,13 +6,14 @@ import pytest
 from django.core.cache import cache
 
 from btec_sync.admin_paging import BoundedPaginator
-from btec_sync.models import ApiKey, Delivery, IdempotencyKey, RecordResult, Tenant
+from btec_sync.models import ApiKey, Delivery, IdempotencyKey, RecordResult, RecordToMend, Tenant
 from btec_sync.reference.models import Program, Student
 from grades.models import Grade
 from payments.models import Payment
 from registrations.models import Registration
 from tests import factories
 from tests.admin import MODELS, SCRIPT, count, fill, list_of, superuser, text, url
+from tests.api import Sender
 from units.models import Unit
 
 
@@ -69,6 +70,25 @@ def test_pages_show_each_row_once_and_all_where_that_is_asked_for(client, sender
     assert shown(client, q="common", o="-0") == names[:-51:-1]
     assert shown(client, q="another") == ["other"]
     assert client.get(url(Student), {"q": "common", "p": 4}).headers["Location"].endswith("?e=1")
+
+
+@pytest.mark.parametrize("order", ["", "1", "-2", "4"])
+def test_pages_follow_each_other_in_every_order_and_under_a_filter(client, order):
+    fill("default", "word", 55)
+    Sender("default").post("units", *({"id": f"word_{n}"} for n in range(60)))
+    asked = {"o": order} if order else {}
+
+    for model in (Payment, Grade, RecordResult, RecordToMend, Delivery):
+        for filtered in ({}, {"tenant": "default"}, {"tenant": "default", "q": "word"}):
+            query = asked | filtered
+            whole = client.get(url(model), query).context["cl"].queryset.values_list("pk", flat=True)
+            pages = [
+                row.pk
+                for page in range(1, -(-len(whole) // 50) + 1)
+                for row in client.get(url(model), {**query, "p": page}).context["cl"].result_list
+            ]
+            assert pages == list(whole), (model, query)
+            assert "q" in query or len(whole) > 50, model
 
 
 def shown(client, **query) -> list[str]:

@@ -2,7 +2,6 @@
 
 import pytest
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from btec_sync import arrivals, deliveries, parking
 from btec_sync.models import Arrival, Delivery, RecordResult
@@ -177,15 +176,14 @@ def test_what_waits_in_a_module_that_is_no_more_holds_nobody_up(sender, tenant, 
     assert parking.release(tenant)
 
 
-@pytest.mark.usefixtures("committed")
-def test_what_may_go_on_still_may_after_the_migration_and_back(tenant, sender, student):
+def test_what_may_go_on_still_may_after_the_migration_and_back(migrated, tenant, sender, student):
     deliveries.process(student, enough_releases=0)
 
-    MigrationExecutor(connection).migrate([("btec_sync", "0007_newest_to_mend")])
+    migrated("0007_newest_to_mend")
     with connection.cursor() as cursor:
         cursor.execute("SELECT zoho_id FROM btec_sync_recordresult WHERE ready")
         ready = cursor.fetchall()
-    MigrationExecutor(connection).migrate([("btec_sync", "0008_arrivals")])
+    migrated("0008_arrivals")
     noted = list(Arrival.objects.values_list("tenant", "module", "zoho_id"))
     released = parking.release(tenant)
 

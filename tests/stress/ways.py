@@ -366,4 +366,11 @@ MUTANTS = [
         "        left",
         "tests/test_release_faults.py",
     ),
+    Mutant(
+        "one period's figures are counted in another's steps",
+        "btec_sync/figures.py",
+        "tuple(scope.modules), len(times))",
+        "tuple(scope.modules), 0)",
+        "tests/test_sync_health.py",
+    ),
 ]
