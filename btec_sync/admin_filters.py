@@ -77,6 +77,14 @@ class ModuleFilter(admin.SimpleListFilter):
         return queryset.filter(module=self.value()) if self.value() else queryset
 
 
+class ResultStateFilter(admin.ChoicesFieldListFilter):
+    """The states that results are in: UNCHANGED records have none."""
+
+    def choices(self, changelist):
+        offered = super().choices(changelist)
+        return [choice for choice in offered if choice["display"] != State.UNCHANGED or choice["selected"]]
+
+
 class ParkedFilter(admin.SimpleListFilter):
     """Records that wait for a parent now."""
 

@@ -23,6 +23,7 @@ from .admin_filters import (
     ParkedFilter,
     ReceivedBeforeFilter,
     ReceivedSinceFilter,
+    ResultStateFilter,
     TenantFilter,
     WaitsForFilter,
     visible_numbers,
@@ -39,7 +40,13 @@ class RecordResultAdmin(ExportAdmin, ReadOnlyAdmin):
 
     list_display = ["created", "module", "zoho_id", "shown_state", "what_became", "parked"]
     list_display += ["delivery_page", "tenant"]
-    list_filter = [TenantFilter, "state", ParkedFilter, ModuleFilter, ("delivery", ParentFilter)]
+    list_filter = [
+        TenantFilter,
+        ("state", ResultStateFilter),
+        ParkedFilter,
+        ModuleFilter,
+        ("delivery", ParentFilter),
+    ]
     list_filter += [CurrentFilter, WaitsForFilter, ErrorFilter, ReceivedSinceFilter, ReceivedBeforeFilter]
     # Its bar of months would read all results for each page; there are filters by when a record came.
     date_hierarchy = None

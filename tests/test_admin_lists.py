@@ -1,5 +1,6 @@
 """The admin's lists are searched and filtered, and break at nothing that an address may say."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -234,6 +235,15 @@ def test_lists_are_filtered_by_the_values_that_are_there(client, sender, filled)
     assert count(client, Student, status="word") == 1
     assert count(client, Student, status="") == 1
     assert count(client, Student, status="nothing") == 0
+
+
+def test_results_are_filtered_by_the_states_that_they_have(client, filled):
+    page = client.get(url(RecordResult)).content.decode()
+    offered = set(re.findall("state__exact=([A-Z]+)", page))
+
+    assert offered == {"NEW", "UPDATED", "INVALID", "ERROR"}
+    assert count(client, RecordResult, state__exact="INVALID") >= 1
+    assert count(client, RecordResult, state__exact="UNCHANGED") == 0
 
 
 def test_a_filter_names_so_many_values_and_no_more(client, sender):
