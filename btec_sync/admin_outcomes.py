@@ -172,7 +172,10 @@ class RecordToMendAdmin(ReplayAdmin, RecordResultAdmin):
         return super().changelist_view(request, {"title": "Records to mend", **(extra_context or {})})
 
     def get_queryset(self, request):
-        return mending.with_parent(mending.to_mend(super().get_queryset(request)))
+        # A list asks for it two or three times, and it is long to write.
+        if not hasattr(request, "to_mend"):
+            request.to_mend = mending.with_parent(mending.to_mend(super().get_queryset(request)))
+        return request.to_mend.all()
 
     def has_view_permission(self, request, obj=None):
         # Its pages are those of results.
