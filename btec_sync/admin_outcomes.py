@@ -40,14 +40,9 @@ class RecordResultAdmin(ExportAdmin, ReadOnlyAdmin):
 
     list_display = ["created", "module", "zoho_id", "shown_state", "what_became", "parked"]
     list_display += ["delivery_page", "tenant"]
-    list_filter = [
-        TenantFilter,
-        ("state", ResultStateFilter),
-        ParkedFilter,
-        ModuleFilter,
-        ("delivery", ParentFilter),
-    ]
-    list_filter += [CurrentFilter, WaitsForFilter, ErrorFilter, ReceivedSinceFilter, ReceivedBeforeFilter]
+    list_filter = [TenantFilter, ("state", ResultStateFilter), ParkedFilter, ModuleFilter]
+    list_filter += [("delivery", ParentFilter), CurrentFilter, WaitsForFilter, ErrorFilter]
+    list_filter += [ReceivedSinceFilter, ReceivedBeforeFilter]
     # Its bar of months would read all results for each page; there are filters by when a record came.
     date_hierarchy = None
     search_fields = ["zoho_id__exact", "waits_for_id__exact"]

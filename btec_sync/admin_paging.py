@@ -2,6 +2,7 @@
 
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.utils.functional import cached_property
 
 
@@ -16,9 +17,10 @@ class CountedList(ChangeList):
         # Django compares these two, and does not count the second where a list may be long.
         if not self.query and not self.get_filters_params():
             self.full_result_count = self.result_count
-        # Where all fit on one page, Django would look for them once more.
-        if self.query and not self.multi_page:
-            self.result_list = self.paginator.page(1).object_list
+        # Django would look for them once more.
+        all_shown = not self.multi_page or (self.show_all and self.can_show_all)
+        if self.query and all_shown:
+            self.result_list = self.paginator.rows(0, self.result_count)
 
 
 class BoundedPaginator(Paginator):
@@ -42,9 +44,12 @@ class BoundedPaginator(Paginator):
         if number == 1 and not self.is_search:
             return super().page(number)
         last = min(number * self.per_page, self.count)
+        return self._get_page(self.rows((number - 1) * self.per_page, last), number, self)
+
+    def rows(self, first: int, last: int) -> QuerySet:
+        """The rows from the first to before the last, their numbers found before anything is joined."""
         numbers = self._numbers if self.is_search else self.object_list.values_list("pk", flat=True)
-        shown = list(numbers[(number - 1) * self.per_page : last])
-        return self._get_page(self.object_list.filter(pk__in=shown), number, self)
+        return self.object_list.filter(pk__in=list(numbers[first:last]))
 
     @cached_property
     def _found(self) -> int:

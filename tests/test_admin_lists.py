@@ -14,7 +14,6 @@ from payments.models import Payment
 from registrations.models import Registration
 from tests import factories
 from tests.admin import MODELS, SCRIPT, count, fill, list_of, superuser, text, url
-from tests.api import Sender
 from units.models import Unit
 
 
@@ -74,9 +73,9 @@ def test_pages_show_each_row_once_and_all_where_that_is_asked_for(client, sender
 
 
 @pytest.mark.parametrize("order", ["", "1", "-2", "4"])
-def test_pages_follow_each_other_in_every_order_and_under_a_filter(client, order):
+def test_pages_follow_each_other_in_every_order_and_under_a_filter(client, sender, order):
     fill("default", "word", 55)
-    Sender("default").post("units", *({"id": f"word_{n}"} for n in range(60)))
+    sender.post("units", *({"id": f"word_{n}"} for n in range(60)))
     asked = {"o": order} if order else {}
 
     for model in (Payment, Grade, RecordResult, RecordToMend, Delivery):

@@ -291,7 +291,7 @@ def test_each_period_counts_its_own_whichever_was_looked_at_before(client, sende
 
 
 @pytest.mark.postgresql
-def test_refused_records_are_counted_in_an_index_alone(client, sender):
+def test_refused_records_are_counted_in_an_index_alone(sender):
     sender.post("units", {"id": "u"})
     scope = figures.Scope([Tenant.objects.get().pk], ["units"], timezone.now() - OLD)
 
