@@ -22,9 +22,9 @@ from .admin_filters import (
     ReceivedSinceFilter,
     StateOfRecordsFilter,
     TenantFilter,
-    visible_numbers,
 )
 from .admin_replay import ReplayAdmin, counted, listed
+from .admin_visible import visible_numbers
 from .models import ApiKey, Delivery, IdempotencyKey, RecordResult, State, Tenant, Tombstone
 from .services import services
 

@@ -20,16 +20,10 @@ from django.utils.safestring import SafeString
 from . import admin_pages as pages
 from . import exports
 from .admin_export import ExportAdmin
-from .admin_filters import (
-    ParentFilter,
-    TenantFilter,
-    ValuesFilter,
-    may_see_deliveries,
-    visible_numbers,
-    visible_tenants,
-)
+from .admin_filters import ParentFilter, TenantFilter, ValuesFilter
 from .admin_gathered import Gathered, gathered_field
 from .admin_paging import BoundedPaginator, CountedList
+from .admin_visible import may_see_deliveries, visible_numbers, visible_tenants
 from .models import Delivery, SyncedRecord
 from .order import delivery_of
 from .services import services

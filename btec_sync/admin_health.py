@@ -15,8 +15,9 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from . import admin_pages as pages
-from .admin_filters import ACTIVE, may_see_deliveries, visible_tenants
+from .admin_filters import ACTIVE
 from .admin_summary import summary
+from .admin_visible import may_see_deliveries, visible_tenants
 from .figures import PERIODS, Traffic
 from .health_scope import HealthScope
 from .models import Delivery, State, Tenant

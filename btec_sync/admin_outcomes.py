@@ -10,15 +10,9 @@ from . import admin_result, exports, mending
 from .admin_bases import ReadOnlyAdmin, is_searchable
 from .admin_export import ExportAdmin
 from .admin_filters import (
-    AgeFilter,
-    CodeFilter,
     CurrentFilter,
     ErrorFilter,
-    FieldFilter,
-    KindFilter,
-    MissingParentFilter,
     ModuleFilter,
-    OneOfParentFilter,
     ParentFilter,
     ParkedFilter,
     ReceivedBeforeFilter,
@@ -26,10 +20,18 @@ from .admin_filters import (
     ResultStateFilter,
     TenantFilter,
     WaitsForFilter,
-    visible_numbers,
 )
 from .admin_paging import WorkPaginator
 from .admin_replay import ReplayAdmin, counted, listed
+from .admin_visible import visible_numbers
+from .admin_work_filters import (
+    AgeFilter,
+    CodeFilter,
+    FieldFilter,
+    KindFilter,
+    MissingParentFilter,
+    OneOfParentFilter,
+)
 from .models import Delivery, RecordResult, RecordToMend
 from .services import services
 

@@ -18,6 +18,7 @@ from xdist.scheduler import LoadScopeScheduling
 from btec_sync import logs
 from tests import factories
 from tests.api import Sender
+from tests.metrics import TOKEN, read
 
 PAYLOADS = Path(__file__).parent / "payloads"
 
@@ -70,6 +71,20 @@ def committed(transactional_db):
     yield
     if connection.vendor == "sqlite":
         empty_children_first()
+
+
+@pytest.fixture
+def scrape(client, db, settings):
+    """Asks /metrics, as Prometheus does."""
+    settings.BTEC_METRICS_TOKEN = TOKEN
+
+    def get():
+        response = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+        assert response.status_code == 200
+        assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        return read(response.content)
+
+    return get
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ import pytest
 from tests import deployment, live
 from tests.conftest import payload
 from tests.deployment import HOST
+from tests.metrics import TOKEN
 
 pytestmark = pytest.mark.once
 
 MiB = 1024 * 1024
-TOKEN = "a-token-for-the-tests"
 
 
 @pytest.fixture(scope="module")

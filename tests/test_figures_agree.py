@@ -11,8 +11,8 @@ from btec_sync.models import Delivery, RecordToMend, State, Tenant
 from tests import factories
 from tests.admin import fill, superuser, text, url
 from tests.api import Sender, receive
-from tests.test_metrics import TOKEN, read
-from tests.test_sync_health import PAGE, figures_in, shown
+from tests.health import PAGE, figures_in, shown
+from tests.metrics import TOKEN, read
 from tests.triggers import refusing
 
 TENANTS = ("amman", "zarqa")

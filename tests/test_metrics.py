@@ -1,58 +1,27 @@
-"""What /metrics tells Prometheus, and whom it tells."""
+"""What /metrics counts for Prometheus, and whom it tells."""
 
 import json
-import os
-import re
-import signal
-import subprocess
-import sys
-from collections import defaultdict
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from prometheus_client.parser import text_string_to_metric_families
 
 from btec_sync.imports import Imported, import_records
 from btec_sync.mending import PARKED
-from btec_sync.metrics.durations import observe
 from btec_sync.models import Delivery, State
 from btec_sync.services import services
-from tests import factories, live
+from tests import factories
 from tests.api import Sender, receive
+from tests.metrics import TOKEN
 
-ROOT = Path(__file__).parent.parent
-TOKEN = "a-token-for-the-tests"
 COUNTS = ("btec_deliveries", "btec_records", "btec_recent_deliveries", "btec_recent_records")
 
 
 @pytest.fixture(autouse=True)
 def token(settings):
     settings.BTEC_METRICS_TOKEN = TOKEN
-
-
-def read(body: bytes) -> dict[str, dict[tuple[str, ...], float]]:
-    """Samples by name, then by the values of tenant, module, state, route and code that they have."""
-    found: dict = defaultdict(dict)
-    for family in text_string_to_metric_families(body.decode()):
-        for sample in family.samples:
-            labels = ("tenant", "module", "state", "route", "code", "le")
-            found[sample.name][tuple(sample.labels[n] for n in labels if n in sample.labels)] = sample.value
-    return found
-
-
-@pytest.fixture
-def scrape(client, db):
-    def get():
-        response = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
-        assert response.status_code == 200
-        assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
-        return read(response.content)
-
-    return get
 
 
 # --- Totals ------------------------------------------------------------------------------------------
@@ -321,86 +290,3 @@ def test_a_key_of_a_tenant_does_not_open_it(client, tenant):
     key = factories.api_key(tenant)
 
     assert client.get("/metrics", headers={"Authorization": f"Bearer {key}"}).status_code == 401
-
-
-# --- Durations ---------------------------------------------------------------------------------------
-
-
-def test_durations_of_all_processes_are_added_up_and_outlive_them():
-    with (
-        live.database() as url,
-        live.server(
-            url, "--config", "deploy/gunicorn.conf.py", "--workers", "3", threads=1, BTEC_METRICS_TOKEN=TOKEN
-        ) as server,
-    ):
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-
-        def count():
-            found = read(server.request("GET", "/metrics", headers=headers).body)
-            return found["btec_request_duration_seconds_count"]
-
-        for _ in range(40):
-            server.request("POST", "/v1/sync/units", "{}", {"Content-Type": "application/json"})
-        counts = [count()["/v1/sync/units", "4xx"] for _ in range(10)]
-        folder = folder_of(server)
-        files = list(folder.glob("histogram_*.db"))
-        for worker in live.children(server.process.pid):
-            os.kill(worker, signal.SIGKILL)
-        after = count()
-
-    assert counts == [40] * 10
-    assert len(files) > 1  # else one worker had answered it all
-    assert after["/v1/sync/units", "4xx"] == 40
-    assert after["other", "2xx"] >= 10
-    assert not folder.exists()
-
-
-@pytest.mark.parametrize("given", [False, True])
-def test_a_start_that_fails_leaves_no_folder_of_its_own_behind(tmp_path, given):
-    tell = "import os\nraise RuntimeError('folder: ' + os.environ['PROMETHEUS_MULTIPROC_DIR'])\n"
-    (tmp_path / "broken.py").write_text(tell)
-    environment = {**os.environ, "BTEC_BIND": "127.0.0.1:0", "PYTHONPATH": str(tmp_path)}
-    environment.pop("PROMETHEUS_MULTIPROC_DIR", None)
-    if given:
-        environment["PROMETHEUS_MULTIPROC_DIR"] = str(tmp_path / "given")
-
-    done = subprocess.run(
-        [sys.executable, "-m", "gunicorn", "broken", "--config", "deploy/gunicorn.conf.py"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-    assert done.returncode != 0
-    folder = Path(re.search(r"folder: (\S+)", done.stderr)[1])
-    assert folder.exists() == given
-
-
-def folder_of(server) -> Path:
-    (worker, *_) = live.children(server.process.pid)
-    environment = Path(f"/proc/{worker}/maps").read_text()
-    return Path(re.search(r"(/\S+/btec-metrics-\w+)/", environment)[1])
-
-
-def test_without_a_folder_that_all_share_no_duration_is_told(client, scrape):
-    client.get("/")
-
-    assert not [name for name in scrape() if "duration" in name]
-
-
-def test_a_folder_that_cannot_be_written_costs_no_answer(client, scrape, tmp_path, monkeypatch):
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "gone"))
-
-    observe("/v1/sync/units", 200, 0.1)
-
-    assert scrape()["btec_database_up"][()] == 1
-
-
-def test_half_a_file_of_another_process_costs_no_scrape(scrape, tmp_path, monkeypatch):
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    (tmp_path / "histogram_1.db").touch()
-
-    assert scrape()["btec_database_up"][()] == 1

@@ -12,6 +12,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests import factories
+from tests.metrics import TOKEN
 
 pytestmark = pytest.mark.once
 
@@ -24,9 +25,9 @@ ALERTS = ROOT / "docs/alerts.yml"
 @pytest.fixture
 def told(sender, client, settings):
     """The names of all series that there can be."""
-    settings.BTEC_METRICS_TOKEN = "a-token-for-the-tests"
+    settings.BTEC_METRICS_TOKEN = TOKEN
     sender.post("payments", factories.PaymentRecord(Registration={"id": "late"}))
-    text = client.get("/metrics", headers={"Authorization": "Bearer a-token-for-the-tests"}).content.decode()
+    text = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).content.decode()
     found = {sample.name for family in text_string_to_metric_families(text) for sample in family.samples}
     return {*found, *(f"btec_request_duration_seconds_{kind}" for kind in ("bucket", "sum", "count"))}
 

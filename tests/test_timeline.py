@@ -9,7 +9,7 @@ from btec_sync.models import Delivery
 from btec_sync.reference.models import Student
 from tests import factories, test_oracle
 from tests.admin import links, page_of, staff, superuser, text
-from tests.test_sync_health import shown
+from tests.health import shown
 
 
 @pytest.fixture

@@ -371,6 +371,6 @@ MUTANTS = [
         "btec_sync/figures.py",
         "tuple(scope.modules), len(times))",
         "tuple(scope.modules), 0)",
-        "tests/test_sync_health.py",
+        "tests/test_health_figures.py",
     ),
 ]
