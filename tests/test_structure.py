@@ -165,6 +165,18 @@ def test_a_delivery_cannot_be_deleted_under_its_results(sender, parents):
         Delivery.objects.filter(tenant__slug="default")._raw_delete("default")
 
 
+def test_every_index_is_shown_with_its_plan():
+    """In docs/performance.md. The mirrored modules have constraints' alone, shown of two of them."""
+    options = [model._meta for model in apps.get_app_config("btec_sync").get_models()]
+    unique = [one for of in options for one in of.constraints if isinstance(one, models.UniqueConstraint)]
+    names = {one.name for one in [*unique, *(index for of in options for index in of.indexes)]}
+
+    told = (ROOT / "docs/performance.md").read_text()
+
+    assert len(names) > 10
+    assert {name for name in names if f"`{name}`" not in told} == set()
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_every_way_to_break_the_code_fits_it(mutant):
     """`make mutants` breaks it; that each way is still there is seen in every run."""
