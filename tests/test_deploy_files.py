@@ -101,7 +101,10 @@ def test_all_that_the_image_imports_is_compiled_in_it():
     (path,) = re.findall(r"python -m compileall -q \"\$\((python .*)\)\"", compiled)
 
     shown = subprocess.run(
-        ["sh", "-c", path.replace("python", shlex.quote(sys.executable), 1)], capture_output=True, text=True, check=True
+        ["sh", "-c", path.replace("python", shlex.quote(sys.executable), 1)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     assert Path(os.__file__).parent.samefile(shown.stdout.strip())
