@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from django.db import connection, transaction
 
-from tests import live
+from btec_sync.models import Tenant
+from tests import factories, live
 
 SMALL = {"BTEC_MAX_BATCH": "5"}
 
@@ -81,6 +83,23 @@ def test_an_import_that_was_ended_goes_on_to_the_same_end(database, tmp_path, en
     assert stored < 3_000
     assert stored % 5 == 0
     live.manage(database, *command, "--check")  # which ends with 0
+
+
+@pytest.mark.postgresql
+def test_an_interrupt_amid_a_commit_stays_one(committed, monkeypatch):
+    def interrupted() -> None:
+        connection.connection.pgconn.send_query(b"COMMIT")
+        raise KeyboardInterrupt
+
+    connection.ensure_connection()
+    monkeypatch.setattr(connection.connection, "commit", interrupted)
+
+    with pytest.raises(KeyboardInterrupt), transaction.atomic():
+        factories.TenantFactory(slug="north")
+
+    assert not connection.in_atomic_block
+    Tenant.objects.exists()  # committed or not, the database can be asked
+    assert transaction.get_autocommit()
 
 
 def test_an_erasure_that_was_killed_is_finished_by_the_next(database, export):

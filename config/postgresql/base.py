@@ -73,6 +73,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
         with self.wrap_database_errors:
             return self._prepare_cursor(base.ServerBindingCursor(self.connection))
 
+    def _commit(self) -> None:
+        try:
+            super()._commit()
+        except KeyboardInterrupt:
+            # The COMMIT is still under way, and what is done next to the session would fail in place of this.
+            self.close()
+            raise
+
     def init_connection_state(self) -> None:
         super().init_connection_state()
         encoding = self.connection.info.parameter_status("server_encoding")
